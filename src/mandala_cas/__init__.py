@@ -1,0 +1,5 @@
+"""Remember every call of your functions, on any object store, and query what was computed."""
+
+from mandala_cas._version import __version__
+
+__all__ = ["__version__"]

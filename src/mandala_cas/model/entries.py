@@ -1,0 +1,100 @@
+"""What a segment of the log can say: a call was made, a value is there, a record is dropped.
+
+These are the statements as the program speaks of them. How they become columns and bytes is the
+log's business (``docs/reference/format.md``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from mandala_cas.model.ids import (
+    CallContentId,
+    CallId,
+    ContentId,
+    HistoryId,
+    PayloadHash,
+    SourceHash,
+    WriterId,
+)
+
+
+class Tier(IntEnum):
+    """Where the bytes of a value are; the numbers are part of the format."""
+
+    INLINE = 0
+    PACK = 1
+    LOOSE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One input or output of a call: its name, and the ids of the ref in it."""
+
+    name: str
+    history_id: HistoryId
+    content_id: ContentId
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call of an op, as it is written.
+
+    ``inputs`` are in the order of the op's parameters, ``outputs`` in the order of return.
+    ``started_us`` are microseconds since 1970 (UTC), ``duration_us`` microseconds. ``reused_from``
+    names the call of equal content that answered for this one; ``parent`` the call in whose body
+    this one was made.
+    """
+
+    call_id: CallId
+    content_id: CallContentId
+    op_name: str
+    op_version: str
+    module: str
+    source_hash: SourceHash
+    started_us: int
+    duration_us: int
+    inputs: tuple[Slot, ...]
+    outputs: tuple[Slot, ...]
+    reused_from: CallId | None = None
+    parent: CallId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRecord:
+    """Where a value is and how to read it.
+
+    ``location`` and ``offset`` name an object and a place in it, except for inline values, whose
+    payload is ``inline``. ``stored_size`` is the size of the envelope there, in bytes;
+    ``raw_size`` that of the uncompressed payload. ``codec_header`` is canonical msgpack.
+    """
+
+    content_id: ContentId
+    payload_hash: PayloadHash
+    tier: Tier
+    location: str
+    offset: int
+    stored_size: int
+    raw_size: int
+    codec_name: str
+    codec_version: int
+    codec_header: bytes
+    inline: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Drops the call records ``first`` to ``last`` (both included) of one segment.
+
+    Observed-remove: it names exactly the records that were seen, so one that nobody had seen,
+    or one that is made later, lives.
+    """
+
+    writer: WriterId
+    seq: int
+    first: int
+    last: int
+
+
+Entry = CallRecord | ValueRecord | Tombstone

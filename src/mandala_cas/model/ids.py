@@ -1,0 +1,170 @@
+"""Ids as types: what names a value, a history, a call, a blob, a writer.
+
+Each kind of id is a subclass of ``bytes``, so that a dictionary lookup stays as cheap as one of
+bytes and mypy refuses to mix kinds. They print as lower-case hexadecimal.
+
+``docs/reference/hashing.md`` is normative for how the derived ids are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Final, NamedTuple, Self
+
+from blake3 import blake3
+
+from mandala_cas.errors import UsageError
+
+SHORT_HEX_LENGTH: Final = 12
+
+# A context makes the ids of one kind differ from those of every other kind, whatever is hashed.
+# Hashing the context costs more than hashing a call, so each is hashed once, here, and copied.
+_CALL = blake3(derive_key_context="mandala-cas v1 call history id")
+_CALL_CONTENT = blake3(derive_key_context="mandala-cas v1 call content id")
+_OUTPUT = blake3(derive_key_context="mandala-cas v1 output history id")
+_CONSTANT = blake3(derive_key_context="mandala-cas v1 constant history id")
+
+
+class Id(bytes):
+    """Bytes of a fixed size that name something. Use one of the subclasses."""
+
+    __slots__ = ()
+    SIZE: ClassVar[int]
+
+    def __new__(cls, raw: bytes) -> Self:
+        """Reject truncated ids here, where the mistake is still visible."""
+        if len(raw) != cls.SIZE:
+            raise UsageError(f"a {cls.__name__} is {cls.SIZE} bytes, got {len(raw)}", found=raw)
+        return super().__new__(cls, raw)
+
+    @classmethod
+    def from_hex(cls, text: str) -> Self:
+        """Parse the form that ``str()`` gives."""
+        try:
+            return cls(bytes.fromhex(text))
+        except ValueError as error:
+            raise UsageError(
+                f"not a {cls.__name__}: {text!r}; expected {2 * cls.SIZE} hexadecimal digits",
+                found=text,
+            ) from error
+
+    def __str__(self) -> str:
+        """Return all hexadecimal digits; this form is safe to store."""
+        return self.hex()
+
+    def __repr__(self) -> str:
+        """Return the type and a short prefix."""
+        return f"{type(self).__name__}({self.short}...)"
+
+    @property
+    def short(self) -> str:
+        """A prefix for people to read. Never parse it, never store it."""
+        return self.hex()[:SHORT_HEX_LENGTH]
+
+
+class ContentId(Id):
+    """Names a value by what it is: equal values have equal content ids on every machine."""
+
+    __slots__ = ()
+    SIZE = 32
+
+
+class HistoryId(Id):
+    """Names a ref by how it came about: the call and output, or the constant passed in."""
+
+    __slots__ = ()
+    SIZE = 16
+
+
+class CallId(Id):
+    """Names a call by its op and the histories of its inputs (its history id)."""
+
+    __slots__ = ()
+    SIZE = 16
+
+
+class CallContentId(Id):
+    """Names a call by its op and the contents of its inputs."""
+
+    __slots__ = ()
+    SIZE = 16
+
+
+class PayloadHash(Id):
+    """Names a blob by its uncompressed payload and the codec that wrote it."""
+
+    __slots__ = ()
+    SIZE = 32
+
+
+class SourceHash(Id):
+    """Names an op's own source, normalised."""
+
+    __slots__ = ()
+    SIZE = 16
+
+
+class WriterId(Id):
+    """Names one session of one writing process; random."""
+
+    __slots__ = ()
+    SIZE = 8
+
+
+class KeyId(Id):
+    """Names a signing key: the first half of blake3 of its public part."""
+
+    __slots__ = ()
+    SIZE = 16
+
+
+class Dot(NamedTuple):
+    """Names one record of the log, for ever: the writer, its segment, the row in it.
+
+    Not a content hash: a call computed again after it was dropped is a new record, and alive.
+    """
+
+    writer: WriterId
+    seq: int
+    row: int
+
+
+def constant_history_id(content_id: ContentId) -> HistoryId:
+    """Return the history id of a value that was passed in from outside."""
+    hasher = _CONSTANT.copy()
+    hasher.update(content_id)
+    return HistoryId(hasher.digest(16))
+
+
+def output_history_id(call_id: CallId, output_name: str) -> HistoryId:
+    """Return the history id of one output of a call."""
+    hasher = _OUTPUT.copy()
+    hasher.update(call_id + output_name.encode())
+    return HistoryId(hasher.digest(16))
+
+
+def call_history_id(
+    op_name: str, op_version: str, inputs: Iterable[tuple[str, HistoryId]]
+) -> CallId:
+    """Return the id that a call has by the histories of its inputs, in any order."""
+    hasher = _CALL.copy()
+    hasher.update(_call_message(op_name, op_version, inputs))
+    return CallId(hasher.digest(16))
+
+
+def call_content_id(
+    op_name: str, op_version: str, inputs: Iterable[tuple[str, ContentId]]
+) -> CallContentId:
+    """Return the id that a call has by the contents of its inputs, in any order."""
+    hasher = _CALL_CONTENT.copy()
+    hasher.update(_call_message(op_name, op_version, inputs))
+    return CallContentId(hasher.digest(16))
+
+
+def _call_message(op_name: str, op_version: str, inputs: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return what a call is hashed from: every string behind its length, inputs by name."""
+    name, version = op_name.encode(), op_version.encode()
+    parts = [len(name).to_bytes(4, "little"), name, len(version).to_bytes(4, "little"), version]
+    for input_name, input_id in sorted((name.encode(), id_) for name, id_ in inputs):
+        parts += (len(input_name).to_bytes(4, "little"), input_name, input_id)
+    return b"".join(parts)

@@ -1,0 +1,116 @@
+"""Refs: handles for values, which know what the value is and how it came about."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from mandala_cas.errors import UsageError
+from mandala_cas.model.ids import ContentId, HistoryId
+
+# Three digits tell the refs of a notebook apart; `hid` has them all.
+_PRINTED_HEX_LENGTH: Final = 3
+
+
+class _Missing:
+    """Marks a ref whose value is not in memory; None is a value."""
+
+    def __repr__(self) -> str:
+        """Return a name that explains itself in a debugger."""
+        return "<not in memory>"
+
+
+MISSING: Final = _Missing()
+
+
+class RefLoader(Protocol):
+    """Gives the value of a ref: what a storage is to its refs."""
+
+    def load_ref_value(self, ref: Ref) -> Any:
+        """Return the value; the ref stays as it is."""
+        ...
+
+
+class Ref:
+    """A handle for a value. Two refs are equal when their histories are.
+
+    The value is attached when it was computed in this process, and loaded on demand otherwise. A
+    ref that was pickled and unpickled has its ids and nothing else: it can be passed to ops, and a
+    storage can unwrap it.
+    """
+
+    __slots__ = ("_loader", "_value", "content_id", "history_id")
+
+    def __init__(
+        self,
+        history_id: HistoryId,
+        content_id: ContentId,
+        value: Any = MISSING,
+        loader: RefLoader | None = None,
+    ) -> None:
+        """Make a handle; ops and storages do this, users rarely do."""
+        self.history_id = history_id
+        self.content_id = content_id
+        self._value = value
+        self._loader = loader
+
+    @property
+    def hid(self) -> str:
+        """The history id, in hexadecimal: names the call and output this came from."""
+        return self.history_id.hex()
+
+    @property
+    def cid(self) -> str:
+        """The content id, in hexadecimal: names the value."""
+        return self.content_id.hex()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the value is attached."""
+        return self._value is not MISSING
+
+    @property
+    def value(self) -> Any:
+        """The attached value; ask ``in_memory`` first, or use ``storage.unwrap``."""
+        if self._value is MISSING:
+            raise UsageError(
+                f"the value of {self!r} is not in memory; storage.unwrap(ref) loads it", ref=self
+            )
+        return self._value
+
+    @property
+    def loader(self) -> RefLoader | None:
+        """The storage that this ref came from, if it came from one."""
+        return self._loader
+
+    def detached(self) -> Ref:
+        """Return the same ref without its value."""
+        return type(self)(self.history_id, self.content_id, loader=self._loader)
+
+    def with_value(self, value: Any) -> Ref:
+        """Return the same ref with ``value`` attached."""
+        return type(self)(self.history_id, self.content_id, value, self._loader)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare histories."""
+        return self.history_id == other.history_id if isinstance(other, Ref) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash the history."""
+        return hash(self.history_id)
+
+    def __repr__(self) -> str:
+        """Show the value if it is here, and the first digits of the history id."""
+        short = self.history_id.hex()[:_PRINTED_HEX_LENGTH]
+        if self._value is MISSING:
+            return f"{type(self).__name__}(hid={short}..., in_memory=False)"
+        return f"{type(self).__name__}({self._value!r}, hid={short}...)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the ids only: values live in a store, and a loader holds a store open."""
+        return type(self), (self.history_id, self.content_id)
+
+
+class AtomRef(Ref):
+    """A ref whose value is one thing to mandala-cas, whatever it is inside."""
+
+    __slots__ = ()

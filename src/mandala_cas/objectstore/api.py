@@ -1,0 +1,132 @@
+"""The contract of an object store: put, get, list and delete of whole, immutable objects.
+
+``mandala_cas.testing.ObjectStoreSuite`` checks every clause of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a listing says of one object; ``modified`` is seconds since 1970, if known."""
+
+    name: str
+    size: int
+    modified: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """``size`` bytes of an object, from ``offset`` on."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store promises beyond the contract.
+
+    ``strong_list``: a listing that starts after a put returned shows it. ``atomic_create``: of two
+    racing ``create`` calls exactly one returns True. ``persistent``: objects outlive the process.
+    """
+
+    strong_list: bool = True
+    atomic_create: bool = False
+    persistent: bool = True
+
+
+class ObjectStore(Protocol):
+    """Named bytes. Names are relative, ``/``-separated, lower-case where they hold hashes.
+
+    Every method may be called from several threads at once. Every method may raise
+    ``StoreUnavailableError`` (retry later) and ``UsageError`` (denied, no such bucket); a failed
+    put may take effect later all the same, whole.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, as a person would write it; holds no credentials."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store promises beyond the contract."""
+        ...
+
+    def put(self, name: str, parts: Iterable[Buffer]) -> None:
+        """Store the concatenation of ``parts``. A reader sees all of it, or none of it.
+
+        When this returns, the object is as durable as the store can make it. Putting the same
+        bytes under the same name again changes nothing, so callers may retry freely.
+        """
+        ...
+
+    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+        """Store several objects, at the same time where that is faster, in no fixed order.
+
+        On an error some of them may be there; each is there whole or not at all.
+        """
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Store ``data`` unless ``name`` exists; tell whether this call made it.
+
+        Where ``capabilities.atomic_create`` is false, two racing callers may both be told True,
+        and the last one's bytes stay: read back what there is.
+        """
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Return the object, whole.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
+
+    def get_range(self, name: str, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset`` on; fewer where the object ends before.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
+
+    def get_into(self, name: str, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset`` on, without a copy where possible; return bytes read.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
+
+    def get_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return several objects, in the order of ``names``; None for each that is not there."""
+        ...
+
+    def get_ranges(self, ranges: Sequence[ByteRange]) -> list[bytes | None]:
+        """Return several ranges, in their order; None where the object is not there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield every object whose name starts with ``prefix``, in no fixed order.
+
+        ``prefix`` is empty or ends with ``/``. What a writer has not finished is not listed.
+        """
+        ...
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove the objects; one that is not there is a success."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and file handles; closing twice is harmless."""
+        ...
