@@ -29,10 +29,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-import msgpack
 import zstandard
 from blake3 import blake3
 
+from mandala_cas.envelope.packing import corruption, pack, unpack
 from mandala_cas.envelope.signatures import (
     KEY_SIZE,
     SIGNATURE_SIZE,
@@ -40,7 +40,7 @@ from mandala_cas.envelope.signatures import (
     Signer,
     key_id_of,
 )
-from mandala_cas.errors import CorruptionError, UnsupportedFormatError
+from mandala_cas.errors import UnsupportedFormatError, UsageError
 from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore.api import Buffer
 
@@ -53,6 +53,8 @@ _PREFIX_SIZE: Final = 16
 _TRAILER_SIZE: Final = 8 + 8 + 32 + 8
 _SIGNATURE_TRAILER_SIZE: Final = KeyId.SIZE + SIGNATURE_SIZE
 _SAMPLE_SIZE: Final = 128 * 1024
+# A block of zstd gives at most 128 KiB, and takes at least 4 bytes.
+_ZSTD_RATIO_MAX: Final = 128 * 1024 // 4
 _FLAG_SIGNED: Final = 4
 _KNOWN_FLAGS: Final = _FLAG_SIGNED
 _KEY: Final = "key"
@@ -91,9 +93,11 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An object that proved whole. ``payload`` is uncompressed."""
+    """An object that proved whole. ``payload`` is uncompressed; it is stored at ``head_size``."""
 
     kind: Kind
+    compression: Compression
+    head_size: int
     header: Mapping[str, Any]
     payload: memoryview
     signature: Signature | None
@@ -113,20 +117,27 @@ def seal(
 
     ``level`` is that of zstd; None stores the payload raw, and so does a payload whose beginning
     does not shrink. ``payload_digest`` spares hashing a payload that is stored raw and whose
-    blake3 is known. ``header`` is a map of str to msgpack types.
+    blake3 is known. ``header`` is a map of str to msgpack types; the field ``key`` is taken.
+    The result may hold views of ``payload``: put it before the payload can change.
+
+    Raises:
+        UsageError: the header is too large, or has something that msgpack has no form for.
     """
+    if _KEY in header:
+        raise UsageError(f"the header field {_KEY!r} is the signer's; choose another name")
     fields = dict(header)
     if signer is not None:
         fields[_KEY] = signer.public_key
-    raw_size = sum(memoryview(part).nbytes for part in payload)
+    flat = _flat(payload)
+    raw_size = sum(part.nbytes for part in flat)
     compression = Compression.RAW
-    stored: tuple[Buffer, ...] = tuple(payload)
-    if level is not None and raw_size > 0 and _shrinks(payload):
+    stored: tuple[Buffer, ...] = flat
+    if level is not None and raw_size > 0 and _shrinks(flat):
         compression = Compression.ZSTD
-        stored = _compress(payload, raw_size, level)
+        stored = _compress(flat, raw_size, level)
     if compression is Compression.ZSTD or payload_digest is None:
         payload_digest = _digest(stored)
-    stored_size = sum(memoryview(part).nbytes for part in stored)
+    stored_size = sum(len(part) for part in stored)
 
     head = _head(kind, compression, _FLAG_SIGNED if signer else 0, fields)
     trailer = raw_size.to_bytes(8, "little") + stored_size.to_bytes(8, "little") + payload_digest
@@ -154,34 +165,35 @@ def unseal(
     trailer_size = _TRAILER_SIZE + (_SIGNATURE_TRAILER_SIZE if flags & _FLAG_SIGNED else 0)
     stored_size = len(view) - len(head) - trailer_size
     if stored_size < 0:
-        raise _corrupt(name, f"is cut short: {len(view)} bytes are less than its frame needs")
+        raise corruption(name, f"is cut short: {len(view)} bytes are less than its frame needs")
     trailer = bytes(view[len(view) - trailer_size :])
     if blake3(head + trailer[:-8]).digest(8) != trailer[-8:]:
-        raise _corrupt(name, "does not match its own check sum")
+        raise corruption(name, "does not match its own check sum")
     claimed_raw = int.from_bytes(trailer[:8], "little")
     if int.from_bytes(trailer[8:16], "little") != stored_size:
-        raise _corrupt(name, f"holds {stored_size} bytes of payload, not what its trailer says")
+        raise corruption(name, f"holds {stored_size} bytes of payload, not what its trailer says")
     if claimed_raw > raw_size_max or (raw_size is not None and claimed_raw != raw_size):
         expected = f"at most {raw_size_max}" if raw_size is None else str(raw_size)
-        raise _corrupt(name, f"unpacks to {claimed_raw} bytes, expected {expected}")
+        raise corruption(name, f"unpacks to {claimed_raw} bytes, expected {expected}")
     stored = view[len(head) : len(head) + stored_size]
     if _digest((stored,)) != trailer[16:48]:
-        raise _corrupt(name, "has a payload that does not match its hash")
+        raise corruption(name, "has a payload that does not match its hash")
     signature = _read_signature(name, head, fields, trailer) if flags & _FLAG_SIGNED else None
     payload = stored if compression is Compression.RAW else _decompress(name, stored, claimed_raw)
     if len(payload) != claimed_raw:
-        raise _corrupt(name, f"holds {len(payload)} bytes, not {claimed_raw} as its trailer says")
-    return Envelope(kind, fields, payload, signature, len(view))
+        raise corruption(name, f"holds {len(payload)} bytes, not {claimed_raw} as its trailer says")
+    return Envelope(kind, compression, len(head), fields, payload, signature, len(view))
 
 
 def _head(kind: Kind, compression: Compression, flags: int, fields: Mapping[str, Any]) -> bytes:
     """Return magic, version, kind, compression, flags and the padded header."""
-    # Sorted, so that equal headers are equal bytes whatever order they were built in.
-    packed: bytes = msgpack.packb(dict(sorted(fields.items())), use_bin_type=True)
+    packed = pack(fields)
     size = -(-(_PREFIX_SIZE + len(packed)) // ALIGNMENT) * ALIGNMENT - _PREFIX_SIZE
     if size > HEADER_MAX:
-        msg = f"a header of {size} bytes is over the limit of {HEADER_MAX}"
-        raise ValueError(msg)
+        raise UsageError(
+            f"a header of {size} bytes was asked for, {HEADER_MAX} is the limit; "
+            "move what is large into the payload"
+        )
     return (
         MAGIC
         + bytes((VERSION, kind, compression, flags))
@@ -195,37 +207,38 @@ def _read_head(
 ) -> tuple[bytes, dict[str, Any], int, Compression]:
     """Return the head's bytes, its fields, the flags and the compression, all checked."""
     if len(view) < _PREFIX_SIZE + _TRAILER_SIZE:
-        raise _corrupt(name, f"is cut short: {len(view)} bytes are less than its frame needs")
+        raise corruption(name, f"is cut short: {len(view)} bytes are less than its frame needs")
     if bytes(view[:8]) != MAGIC:
-        raise _corrupt(name, "does not begin as an object of mandala-cas does")
+        raise corruption(name, "does not begin as an object of mandala-cas does")
     version, found_kind, compression, flags = view[8:12]
-    if version > VERSION or flags & ~_KNOWN_FLAGS or compression > Compression.ZSTD:
+    if (
+        version > VERSION
+        or flags & ~_KNOWN_FLAGS
+        or compression > Compression.ZSTD
+        or found_kind > max(Kind)
+    ):
         raise UnsupportedFormatError(
-            f"{name} has envelope version {version}, flags {flags:#x}, compression {compression}; "
-            f"this mandala-cas reads version {VERSION}: upgrade it",
+            f"{name} has envelope version {version}, kind {found_kind}, compression {compression}, "
+            f"flags {flags:#x}; this mandala-cas reads version {VERSION}: upgrade it",
             name=name,
         )
+    if version < VERSION:
+        raise corruption(name, f"has envelope version {version}, which never was")
     if found_kind != kind:
-        raise _corrupt(name, f"is of kind {found_kind}, expected {kind.name.lower()} ({kind})")
+        raise corruption(name, f"is of kind {found_kind}, expected {kind.name.lower()} ({kind})")
     size = int.from_bytes(view[12:16], "little")
     end = _PREFIX_SIZE + size
     if size > HEADER_MAX or end % ALIGNMENT or end + _TRAILER_SIZE > len(view):
-        raise _corrupt(name, f"claims a header of {size} bytes in {len(view)}")
+        raise corruption(name, f"claims a header of {size} bytes in {len(view)}")
     head = bytes(view[:end])
     return head, _unpack_fields(name, head[_PREFIX_SIZE:]), flags, Compression(compression)
 
 
 def _unpack_fields(name: str, packed: bytes) -> dict[str, Any]:
     """Return the header's map; only zero bytes may follow it."""
-    unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=HEADER_MAX)
-    unpacker.feed(packed)
-    try:
-        fields = unpacker.unpack()
-        padding = packed[unpacker.tell() :]
-    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
-        raise _corrupt(name, "has a header that is not msgpack") from error
-    if not isinstance(fields, dict) or any(padding):
-        raise _corrupt(name, "has a header that is not one map")
+    fields, size = unpack(packed, name=name, what="header")
+    if not isinstance(fields, dict) or any(packed[size:]):
+        raise corruption(name, "has a header that is not one map")
     return fields
 
 
@@ -233,10 +246,10 @@ def _read_signature(name: str, head: bytes, fields: Mapping[str, Any], trailer: 
     """Return the signature, unchecked but for its form."""
     public_key = fields.get(_KEY)
     if not isinstance(public_key, bytes) or len(public_key) != KEY_SIZE:
-        raise _corrupt(name, "is signed, and names no key")
+        raise corruption(name, "is signed, and names no key")
     key_id, signature = trailer[48:64], trailer[64:128]
     if key_id_of(public_key) != key_id:
-        raise _corrupt(name, "is signed by another key than it names")
+        raise corruption(name, "is signed by another key than it names")
     return Signature(name, public_key, _signed_message(head, trailer[:64]), signature)
 
 
@@ -253,18 +266,24 @@ def _digest(parts: Sequence[Buffer]) -> bytes:
     return hasher.digest()
 
 
-def _shrinks(payload: Sequence[Buffer]) -> bool:
+def _flat(payload: Sequence[Buffer]) -> tuple[memoryview, ...]:
+    """Return the parts as plain bytes, without the empty ones: an empty view has no such form."""
+    views = (memoryview(part) for part in payload)
+    return tuple(view.cast("B") for view in views if view.nbytes)
+
+
+def _shrinks(payload: Sequence[memoryview]) -> bool:
     """Tell whether the beginning of the payload loses a twentieth when compressed."""
     sample = bytearray()
     for part in payload:
-        sample += memoryview(part).cast("B")[: _SAMPLE_SIZE - len(sample)]
+        sample += part[: _SAMPLE_SIZE - len(sample)]
         if len(sample) >= _SAMPLE_SIZE:
             break
     packed = zstandard.ZstdCompressor(level=1).compress(bytes(sample))
     return len(packed) < 0.95 * len(sample)
 
 
-def _compress(payload: Sequence[Buffer], raw_size: int, level: int) -> tuple[bytes, ...]:
+def _compress(payload: Sequence[memoryview], raw_size: int, level: int) -> tuple[bytes, ...]:
     """Return the payload as one zstd frame that states its own raw size."""
     compressor = zstandard.ZstdCompressor(level=level).compressobj(size=raw_size)
     pieces = [compressor.compress(part) for part in payload]
@@ -273,15 +292,15 @@ def _compress(payload: Sequence[Buffer], raw_size: int, level: int) -> tuple[byt
 
 
 def _decompress(name: str, stored: memoryview, raw_size: int) -> memoryview:
-    """Return the payload; refuses before allocating what the trailer did not announce."""
+    """Return the payload; refuses before allocating what cannot be in there."""
+    if raw_size > _ZSTD_RATIO_MAX * len(stored):
+        raise corruption(name, f"claims that {len(stored)} bytes unpack to {raw_size}")
     try:
         if zstandard.frame_content_size(stored) != raw_size:
-            raise _corrupt(name, f"does not unpack to the {raw_size} bytes of its trailer")
-        return memoryview(zstandard.ZstdDecompressor().decompress(stored, max_output_size=raw_size))
+            raise corruption(name, f"does not unpack to the {raw_size} bytes of its trailer")
+        payload = zstandard.ZstdDecompressor().decompress(
+            stored, max_output_size=raw_size, allow_extra_data=False
+        )
     except zstandard.ZstdError as error:
-        raise _corrupt(name, "has a payload that zstd cannot read") from error
-
-
-def _corrupt(name: str, what: str) -> CorruptionError:
-    """Return the error for an object that is not what was written."""
-    return CorruptionError(f"{name} {what}; do not rely on it", name=name)
+        raise corruption(name, "has a payload that zstd cannot read") from error
+    return memoryview(payload)

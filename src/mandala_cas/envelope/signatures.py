@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from blake3 import blake3
@@ -70,7 +70,7 @@ class Signature:
     public_key: bytes
     message: bytes
     signature: bytes
-    _verified: KeyId | None = None
+    _verified: KeyId | None = field(default=None, init=False, repr=False, compare=False)
 
     def verified_key(self) -> KeyId:
         """Return the id of the key that signed; checked at the first call.

@@ -1,0 +1,57 @@
+"""Payload in an object store: put under names that say what it is, read in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mandala_cas.blobs.packs import Pack, Placement
+from mandala_cas.envelope.seal import Sealed
+from mandala_cas.model.ids import PayloadHash
+from mandala_cas.objectstore.api import ByteRange, ObjectStore
+from mandala_cas.objectstore.layout import BLOBS, blob_name, check_payload_name
+
+
+class BlobStore:
+    """Packs and loose blobs. May be used by several threads at once."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        """Keep payload in ``objects``."""
+        self._objects = objects
+
+    def put_loose(self, payload_hash: PayloadHash, sealed: Sealed) -> Placement:
+        """Store a value as an object of its own, and return its place.
+
+        Storing it again changes nothing that a reader could tell, so callers may retry freely.
+        """
+        name = blob_name(payload_hash)
+        self._objects.put(name, sealed.parts)
+        return Placement(name, 0, sealed.size)
+
+    def put_packs(self, packs: Sequence[Pack]) -> None:
+        """Store packs, at the same time where that is faster. Callers may retry freely."""
+        if packs:
+            self._objects.put_many({pack.name: pack.sealed.parts for pack in packs})
+
+    def get_many(self, places: Sequence[Placement]) -> list[bytes | None]:
+        """Return the sealed values at ``places``, in their order; None where no object is.
+
+        The bytes are as they came: ``open_value`` checks them.
+
+        Raises:
+            CorruptionError: a place is in no pack and no loose blob.
+        """
+        loose: dict[Placement, None] = {}
+        packed: dict[Placement, None] = {}
+        for place in places:
+            kind = loose if check_payload_name(place.name).startswith(BLOBS) else packed
+            kind[place] = None
+        found: dict[Placement, bytes | None] = {}
+        if loose:
+            # Whole, whatever size the place has: another writer may have put the same value
+            # in more or fewer bytes since.
+            whole = self._objects.get_many([place.name for place in loose])
+            found.update(zip(loose, whole, strict=True))
+        if packed:
+            ranges = [ByteRange(place.name, place.offset, place.size) for place in packed]
+            found.update(zip(packed, self._objects.get_ranges(ranges), strict=True))
+        return [found[place] for place in places]

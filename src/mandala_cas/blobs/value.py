@@ -1,0 +1,78 @@
+"""The value envelope: a payload, and what is needed to decode it.
+
+It lies in a pack or is a loose blob; ``docs/reference/format.md`` is normative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mandala_cas.envelope.packing import corruption
+from mandala_cas.envelope.seal import Kind, Sealed, seal, unseal
+from mandala_cas.model.entries import Tier, ValueRecord
+from mandala_cas.model.ids import PayloadHash
+from mandala_cas.objectstore.api import Buffer
+
+_HASH: Final = "hash"
+_CODEC: Final = "codec"
+_VERSION: Final = "version"
+_HEADER: Final = "header"
+
+
+def seal_value(
+    payload_hash: PayloadHash,
+    codec_name: str,
+    codec_version: int,
+    codec_header: bytes,
+    payload: Sequence[Buffer],
+    *,
+    payload_digest: bytes | None = None,
+) -> Sealed:
+    """Return a value envelope; it may hold views of ``payload``.
+
+    ``payload_digest`` is blake3 of the payload, where the caller has it.
+
+    Raises:
+        UsageError: the codec's header is too large.
+    """
+    header = {
+        _HASH: payload_hash,
+        _CODEC: codec_name,
+        _VERSION: codec_version,
+        _HEADER: codec_header,
+    }
+    return seal(Kind.VALUE, header, payload, payload_digest=payload_digest)
+
+
+def open_value(data: bytes, *, name: str, record: ValueRecord) -> memoryview:
+    """Return the payload in a value envelope, uncompressed.
+
+    It is whole and of the size that ``record`` states, and the envelope says of it what
+    ``record`` says. The caller still compares its payload hash, which only codecs can compute.
+
+    Raises:
+        CorruptionError: it is not what ``record`` speaks of.
+        UnsupportedFormatError: a newer mandala-cas wrote it.
+    """
+    # Another writer may have put the same loose value again with another zstd, so only the size
+    # of its payload is certain.
+    if record.tier is not Tier.LOOSE and len(data) != record.stored_size:
+        raise corruption(name, f"holds {len(data)} bytes of a value of {record.stored_size}")
+    envelope = unseal(
+        data,
+        kind=Kind.VALUE,
+        name=name,
+        raw_size_max=record.raw_size,
+        raw_size=record.raw_size,
+    )
+    expected = {
+        _HASH: record.payload_hash,
+        _CODEC: record.codec_name,
+        _VERSION: record.codec_version,
+        _HEADER: record.codec_header,
+    }
+    for field, value in expected.items():
+        if envelope.header.get(field) != value:
+            raise corruption(name, f"holds another value than its record says: {field} differs")
+    return envelope.payload

@@ -1,0 +1,98 @@
+"""Canonical msgpack: equal values are equal bytes, and hostile bytes are a typed error.
+
+``docs/reference/format.md`` says what is canonical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgpack
+
+from mandala_cas.errors import CorruptionError, UsageError
+
+CONTAINER_MAX: Final = 1 << 14
+DEPTH_MAX: Final = 32
+
+Packable = (
+    None | bool | int | float | str | bytes | list["Packable"] | dict[str, "Packable"]
+)  # what `unpack` gives
+
+
+def corruption(name: str, what: str) -> CorruptionError:
+    """Return the error for an object that is not what was written."""
+    return CorruptionError(f"{name} {what}; do not rely on it", name=name)
+
+
+def pack(value: object) -> bytes:
+    """Return ``value`` as canonical msgpack, whatever order its maps were built in.
+
+    Raises:
+        UsageError: it holds something that canonical msgpack has no form for.
+    """
+    try:
+        packed: bytes = msgpack.packb(_ordered(value, DEPTH_MAX), use_bin_type=True)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"cannot write {type(value).__name__} as msgpack: {error}") from error
+    return packed
+
+
+def unpack(packed: bytes, *, name: str, what: str) -> tuple[Packable, int]:
+    """Return the first value in ``packed``, and the number of bytes that it took.
+
+    Raises:
+        CorruptionError: there is none, or it is one that ``pack`` never writes.
+    """
+    # An item takes a byte at least, so a longer container is a lie. The limit keeps nested lies
+    # small: each would have a list of its own allocated before the lie is found out.
+    longest = min(len(packed), CONTAINER_MAX)
+    unpacker = msgpack.Unpacker(
+        raw=False,
+        strict_map_key=True,
+        max_buffer_size=max(len(packed), 1),
+        max_array_len=longest,
+        max_map_len=longest,
+    )
+    unpacker.feed(packed)
+    try:
+        value = unpacker.unpack()
+    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise corruption(name, f"has a {what} that is not msgpack") from error
+    if not _is_packable(value, DEPTH_MAX):
+        raise corruption(name, f"has a {what} that this format does not write")
+    return value, unpacker.tell()
+
+
+def _ordered(value: object, depth: int) -> object:
+    """Return ``value`` with the keys of every map in order."""
+    if isinstance(value, Mapping):
+        _check_container(len(value), depth)
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("the keys of a map must be strings")
+        return {key: _ordered(value[key], depth - 1) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        _check_container(len(value), depth)
+        return [_ordered(item, depth - 1) for item in value]
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return value
+    raise TypeError(f"no form for {type(value).__name__}")
+
+
+def _check_container(size: int, depth: int) -> None:
+    """Refuse what a reader would refuse."""
+    if size > CONTAINER_MAX:
+        raise ValueError(f"{size} items are more than {CONTAINER_MAX}")
+    if depth <= 0:
+        raise ValueError(f"nested deeper than {DEPTH_MAX}")
+
+
+def _is_packable(value: object, depth: int) -> bool:
+    """Tell whether ``value`` is what ``pack`` can have written."""
+    if isinstance(value, dict):
+        return depth > 0 and all(
+            isinstance(key, str) and _is_packable(item, depth - 1) for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return depth > 0 and all(_is_packable(item, depth - 1) for item in value)
+    return value is None or isinstance(value, bool | int | float | str | bytes)

@@ -1,0 +1,184 @@
+"""What entries must satisfy: before they are taken into a batch, and after they were read.
+
+The two halves ask the same, one entry at a time and one column at a time. So what a writer
+accepted a reader accepts, and nothing that was accepted can fail to be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mandala_cas.envelope.packing import corruption
+from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.log.columns import LENGTH_MAX, Numbers
+from mandala_cas.log.rows import CALLS, SLOTS, TOMBS, VALUES
+from mandala_cas.log.tables import Table
+from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
+from mandala_cas.objectstore.layout import BLOBS, check_payload_name
+
+# Years 1 to 9999: what a datetime can hold.
+TIME_MIN_US: Final = -62_135_596_800_000_000
+TIME_MAX_US: Final = 253_402_300_799_999_999
+SEQ_MAX: Final = (1 << 24) - 1
+SIZE_MAX: Final = (1 << 62) - 1
+PACKED_SIZE_MAX: Final = 64 << 20
+# Far above what a record has, far below what a segment holds.
+ENTRY_SIZE_MAX: Final = 16 << 20
+
+# What a row takes besides its text and bytes, at most.
+_CALL_SIZE: Final = 160
+_SLOT_SIZE: Final = 64
+_VALUE_SIZE: Final = 160
+_TOMBSTONE_SIZE: Final = 24
+_WORD_SIZE: Final = 8
+_NO_TIER: Final = 255
+
+
+def entry_size(entry: Entry) -> int:
+    """Return how many bytes an entry adds to a segment at most.
+
+    Raises:
+        UsageError: the format has no place for it.
+    """
+    match entry:
+        case CallRecord():
+            size = _call_size(entry)
+        case ValueRecord():
+            size = _value_size(entry)
+        case Tombstone(_, seq, first, last):
+            if not (0 <= seq <= SEQ_MAX and 0 <= first <= last <= LENGTH_MAX):
+                raise UsageError(f"a tombstone names rows of a segment, got {entry}", entry=entry)
+            size = _TOMBSTONE_SIZE
+    if size > ENTRY_SIZE_MAX:
+        raise UsageError(
+            f"an entry of the log has at most {ENTRY_SIZE_MAX} bytes, got {size}; "
+            "what is larger belongs into a pack or a blob",
+            entry=entry,
+        )
+    return size
+
+
+def check_tables(tables: Mapping[str, Table], *, name: str) -> None:
+    """Check what the types of columns do not say.
+
+    Raises:
+        CorruptionError: a row breaks a rule of the format; ``name`` says where.
+    """
+    _check_calls(tables[CALLS], tables[SLOTS], name)
+    _check_values(tables[VALUES], name)
+    tombs = tables[TOMBS]
+    _check(name, "tombstones", tombs.numbers("seq") <= SEQ_MAX)
+    _check(name, "tombstones", tombs.numbers("first") <= tombs.numbers("last"))
+
+
+def is_time(value: object) -> bool:
+    """Tell whether ``value`` is a time in microseconds that the format has a place for."""
+    return isinstance(value, int) and TIME_MIN_US <= value <= TIME_MAX_US
+
+
+def _call_size(call: CallRecord) -> int:
+    """Return the size of a call that the format has a place for."""
+    if not (is_time(call.started_us) and 0 <= call.duration_us <= TIME_MAX_US):
+        raise UsageError(
+            f"a call begins in the years 1 to 9999 and takes no negative time, "
+            f"got {call.started_us} and {call.duration_us} microseconds",
+            entry=call,
+        )
+    slots = (*call.inputs, *call.outputs)
+    words = (call.op_name, call.op_version, call.module, *(slot.name for slot in slots))
+    return _CALL_SIZE + len(slots) * _SLOT_SIZE + _text_size(words, call)
+
+
+def _value_size(value: ValueRecord) -> int:
+    """Return the size of a value's record that the format has a place for."""
+    sizes = (value.offset, value.stored_size, value.raw_size)
+    if min(sizes) < 0 or max(sizes) > SIZE_MAX or not 0 <= value.codec_version <= LENGTH_MAX:
+        raise UsageError(
+            f"sizes below 2^62 and a version below 2^32 were expected, got {sizes} and version "
+            f"{value.codec_version}",
+            entry=value,
+        )
+    match value.tier:
+        case Tier.INLINE:
+            fits = len(value.inline) == value.raw_size and not value.offset + value.stored_size
+        case Tier.PACK:
+            fits = not value.inline and value.stored_size <= PACKED_SIZE_MAX
+        case Tier.LOOSE:
+            fits = not value.inline and not value.offset
+    if not fits or _tier_of_location(value.location) != value.tier:
+        raise UsageError(
+            "an inline value has its payload and no place, any other a place and no payload; got "
+            f"{value.tier.name} at {value.location!r} with {len(value.inline)} bytes, and offset, "
+            f"stored and raw size {sizes}",
+            entry=value,
+        )
+    size = _VALUE_SIZE + len(value.codec_header) + len(value.inline)
+    return size + _text_size((value.location, value.codec_name), value)
+
+
+def _text_size(words: Sequence[str], entry: Entry) -> int:
+    """Return the size of words, each as if it were met for the first time."""
+    try:
+        return sum(len(word.encode()) + _WORD_SIZE for word in words)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"names must be text that UTF-8 can hold: {error}", entry=entry) from error
+
+
+def _tier_of_location(location: str) -> int:
+    """Return the tier whose values lie at such a place; a number that is no tier if none do."""
+    if not location:
+        return Tier.INLINE
+    try:
+        check_payload_name(location)
+    except CorruptionError:
+        return _NO_TIER
+    return Tier.LOOSE if location.startswith(BLOBS) else Tier.PACK
+
+
+def _check_calls(calls: Table, slots: Table, name: str) -> None:
+    """Check that every slot is one call's, and that times are times."""
+    started, duration = calls.numbers("started_us"), calls.numbers("duration_us")
+    _check(name, "calls", (started >= TIME_MIN_US) & (started <= TIME_MAX_US))
+    _check(name, "calls", (duration >= 0) & (duration <= TIME_MAX_US))
+    starts = calls.numbers("slot_start")
+    is_output = slots.numbers("is_output")
+    _check(name, "slots", is_output <= 1)
+    if not calls.row_count:
+        _check(name, "slots", np.array([slots.row_count == 0]))
+        return
+    # Compared, not subtracted: these numbers have no sign.
+    _check(name, "calls", starts[1:] >= starts[:-1])
+    _check(name, "calls", np.array([starts[0] == 0, starts[-1] <= slots.row_count]))
+    # An input after an output is the beginning of another call.
+    begins = np.zeros(slots.row_count + 1, bool)
+    begins[starts] = True
+    _check(name, "slots", (is_output[1:] >= is_output[:-1]) | begins[1:-1])
+
+
+def _check_values(values: Table, name: str) -> None:
+    """Check that every value is at a place that its tier speaks of."""
+    tier, location = values.numbers("tier"), values.text("location")
+    offset, stored = values.numbers("offset"), values.numbers("stored_size")
+    raw, inline = values.numbers("raw_size"), np.diff(values.bytes("inline").offsets)
+    for sizes in (offset, stored, raw):
+        _check(name, "values", sizes <= SIZE_MAX)
+    places = np.array([_tier_of_location(word) for word in location.words], np.uint8)
+    # Without rows there may be no words to look up.
+    if values.row_count:
+        _check(name, "values", places[location.codes] == tier)
+    is_inline = tier == Tier.INLINE
+    _check(name, "values", np.where(is_inline, inline == raw, inline == 0))
+    _check(name, "values", ~is_inline | (stored == 0))
+    _check(name, "values", (tier == Tier.PACK) | (offset == 0))
+    _check(name, "values", (tier != Tier.PACK) | (stored <= PACKED_SIZE_MAX))
+
+
+def _check(name: str, table: str, holds: npt.NDArray[np.bool_] | Numbers) -> None:
+    """Refuse a table that has a row for which a rule does not hold."""
+    if not holds.all():
+        row = int(np.argmin(holds))
+        raise corruption(name, f"breaks a rule of the format in row {row} of {table}")

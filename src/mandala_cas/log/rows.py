@@ -1,0 +1,206 @@
+"""Entries as rows of the tables of a segment, and rows as entries.
+
+``docs/reference/format.md`` is normative for tables and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from mandala_cas.log.columns import (
+    Column,
+    bytes_column,
+    fixed_column,
+    number_column,
+    text_column,
+)
+from mandala_cas.log.tables import Schema, Table
+from mandala_cas.model.entries import CallRecord, Entry, Slot, Tier, Tombstone, ValueRecord
+from mandala_cas.model.ids import (
+    CallContentId,
+    CallId,
+    ContentId,
+    HistoryId,
+    PayloadHash,
+    SourceHash,
+    WriterId,
+)
+
+CALLS: Final = "calls"
+SLOTS: Final = "slots"
+VALUES: Final = "values"
+TOMBS: Final = "tombs"
+
+SCHEMA: Final[Schema] = {
+    CALLS: {
+        "call_id": "fixed16",
+        "content_id": "fixed16",
+        "op": "text",
+        "op_version": "text",
+        "module": "text",
+        "source_hash": "fixed16",
+        "started_us": "i8",
+        "duration_us": "i8",
+        "reused_from": "fixed16",
+        "parent": "fixed16",
+        "slot_start": "u4",
+    },
+    SLOTS: {
+        "name": "text",
+        "is_output": "u1",
+        "history_id": "fixed16",
+        "content_id": "fixed32",
+    },
+    VALUES: {
+        "content_id": "fixed32",
+        "payload_hash": "fixed32",
+        "tier": "u1",
+        "location": "text",
+        "offset": "u8",
+        "stored_size": "u8",
+        "raw_size": "u8",
+        "codec_name": "text",
+        "codec_version": "u4",
+        "codec_header": "bytes",
+        "inline": "bytes",
+    },
+    TOMBS: {"writer": "fixed8", "seq": "u4", "first": "u4", "last": "u4"},
+}
+
+_NONE: Final = bytes(CallId.SIZE)
+
+
+def build_tables(entries: Sequence[Entry]) -> tuple[Table, Table, Table, Table]:
+    """Return ``entries`` as tables of calls, slots, values and tombstones, in their order."""
+    calls = [entry for entry in entries if isinstance(entry, CallRecord)]
+    values = [entry for entry in entries if isinstance(entry, ValueRecord)]
+    tombs = [entry for entry in entries if isinstance(entry, Tombstone)]
+    return _call_table(calls), _slot_table(calls), _value_table(values), _tomb_table(tombs)
+
+
+def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
+    """Return one call as an entry."""
+    starts = calls.numbers("slot_start")
+    begin = int(starts[row])
+    end = int(starts[row + 1]) if row + 1 < calls.row_count else slots.row_count
+    is_output = slots.numbers("is_output")
+    middle = begin + int((is_output[begin:end] == 0).sum())
+    reused_from, parent = calls.fixed("reused_from")[row], calls.fixed("parent")[row]
+    return CallRecord(
+        call_id=CallId(calls.fixed("call_id")[row]),
+        content_id=CallContentId(calls.fixed("content_id")[row]),
+        op_name=calls.text("op")[row],
+        op_version=calls.text("op_version")[row],
+        module=calls.text("module")[row],
+        source_hash=SourceHash(calls.fixed("source_hash")[row]),
+        started_us=int(calls.numbers("started_us")[row]),
+        duration_us=int(calls.numbers("duration_us")[row]),
+        inputs=_read_slots(slots, begin, middle),
+        outputs=_read_slots(slots, middle, end),
+        reused_from=None if reused_from == _NONE else CallId(reused_from),
+        parent=None if parent == _NONE else CallId(parent),
+    )
+
+
+def read_value(values: Table, row: int) -> ValueRecord:
+    """Return one value as an entry."""
+    return ValueRecord(
+        content_id=ContentId(values.fixed("content_id")[row]),
+        payload_hash=PayloadHash(values.fixed("payload_hash")[row]),
+        tier=Tier(int(values.numbers("tier")[row])),
+        location=values.text("location")[row],
+        offset=int(values.numbers("offset")[row]),
+        stored_size=int(values.numbers("stored_size")[row]),
+        raw_size=int(values.numbers("raw_size")[row]),
+        codec_name=values.text("codec_name")[row],
+        codec_version=int(values.numbers("codec_version")[row]),
+        codec_header=values.bytes("codec_header")[row],
+        inline=values.bytes("inline")[row],
+    )
+
+
+def read_tombstones(tombs: Table) -> tuple[Tombstone, ...]:
+    """Return all tombstones as entries."""
+    return tuple(
+        Tombstone(WriterId(writer), seq, first, last)
+        for writer, seq, first, last in zip(
+            tombs.fixed("writer").rows(),
+            tombs.numbers("seq").tolist(),
+            tombs.numbers("first").tolist(),
+            tombs.numbers("last").tolist(),
+            strict=True,
+        )
+    )
+
+
+def _call_table(calls: Sequence[CallRecord]) -> Table:
+    """Return the table of calls."""
+    slot_counts = (len(call.inputs) + len(call.outputs) for call in calls)
+    columns: dict[str, Column] = {
+        "call_id": fixed_column(16, [call.call_id for call in calls]),
+        "content_id": fixed_column(16, [call.content_id for call in calls]),
+        "op": text_column([call.op_name for call in calls]),
+        "op_version": text_column([call.op_version for call in calls]),
+        "module": text_column([call.module for call in calls]),
+        "source_hash": fixed_column(16, [call.source_hash for call in calls]),
+        "started_us": number_column("i8", [call.started_us for call in calls]),
+        "duration_us": number_column("i8", [call.duration_us for call in calls]),
+        "reused_from": fixed_column(16, [call.reused_from or _NONE for call in calls]),
+        "parent": fixed_column(16, [call.parent or _NONE for call in calls]),
+        "slot_start": number_column("u4", list(accumulate(slot_counts, initial=0))[:-1]),
+    }
+    return Table(CALLS, len(calls), columns)
+
+
+def _slot_table(calls: Sequence[CallRecord]) -> Table:
+    """Return the table of slots: those of the first call, those of the second, and so on."""
+    slots = [slot for call in calls for part in (call.inputs, call.outputs) for slot in part]
+    is_output = b"".join(bytes(len(c.inputs)) + b"\1" * len(c.outputs) for c in calls)
+    columns: dict[str, Column] = {
+        "name": text_column([slot.name for slot in slots]),
+        "is_output": number_column("u1", list(is_output)),
+        "history_id": fixed_column(16, [slot.history_id for slot in slots]),
+        "content_id": fixed_column(32, [slot.content_id for slot in slots]),
+    }
+    return Table(SLOTS, len(slots), columns)
+
+
+def _value_table(values: Sequence[ValueRecord]) -> Table:
+    """Return the table of values."""
+    columns: dict[str, Column] = {
+        "content_id": fixed_column(32, [value.content_id for value in values]),
+        "payload_hash": fixed_column(32, [value.payload_hash for value in values]),
+        "tier": number_column("u1", [value.tier for value in values]),
+        "location": text_column([value.location for value in values]),
+        "offset": number_column("u8", [value.offset for value in values]),
+        "stored_size": number_column("u8", [value.stored_size for value in values]),
+        "raw_size": number_column("u8", [value.raw_size for value in values]),
+        "codec_name": text_column([value.codec_name for value in values]),
+        "codec_version": number_column("u4", [value.codec_version for value in values]),
+        "codec_header": bytes_column([value.codec_header for value in values]),
+        "inline": bytes_column([value.inline for value in values]),
+    }
+    return Table(VALUES, len(values), columns)
+
+
+def _tomb_table(tombs: Sequence[Tombstone]) -> Table:
+    """Return the table of tombstones."""
+    columns: dict[str, Column] = {
+        "writer": fixed_column(8, [tomb.writer for tomb in tombs]),
+        "seq": number_column("u4", [tomb.seq for tomb in tombs]),
+        "first": number_column("u4", [tomb.first for tomb in tombs]),
+        "last": number_column("u4", [tomb.last for tomb in tombs]),
+    }
+    return Table(TOMBS, len(tombs), columns)
+
+
+def _read_slots(slots: Table, begin: int, end: int) -> tuple[Slot, ...]:
+    """Return the slots of some rows."""
+    names, histories = slots.text("name"), slots.fixed("history_id")
+    contents = slots.fixed("content_id")
+    return tuple(
+        Slot(names[row], HistoryId(histories[row]), ContentId(contents[row]))
+        for row in range(begin, end)
+    )
