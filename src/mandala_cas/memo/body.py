@@ -1,0 +1,115 @@
+"""The work of a call that has to run: what is stored before its body, and what after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mandala_cas.errors import UsageError
+from mandala_cas.memo.book import CallBook, Prepared
+from mandala_cas.memo.context import Session, run_in_body
+from mandala_cas.memo.definition import Definition
+from mandala_cas.memo.outputs import name_outputs
+from mandala_cas.memo.places import Place
+from mandala_cas.memo.unwrapping import unwrap, unwrap_held
+from mandala_cas.model.entries import CallRecord, Slot
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, output_history_id
+from mandala_cas.model.refs import Ref
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewCall:
+    """A call that is not on record under its history.
+
+    ``arguments`` are all of them, with new arguments at their default replaced by it; ``inputs``
+    are those that make up the call. ``positional_count`` is how many were given by position.
+    """
+
+    definition: Definition
+    session: Session
+    call_id: CallId
+    content_id: CallContentId
+    inputs: tuple[Slot, ...]
+    arguments: Sequence[tuple[str, Any]]
+    positional_count: int
+
+
+def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
+    """Run the op, and put the call on record with its values; return both.
+
+    Raises:
+        UsageError: an input or output cannot be stored or had. Nothing is on record then, as when
+            the op itself raises, whose exception passes unchanged.
+    """
+    definition, session = call.definition, call.session
+    book = session.book
+    values, prepared = _values_of_inputs(call, book)
+    args, kwargs = definition.binder.unbind(values, call.positional_count)
+
+    started_us = book.now_us()
+    result = run_in_body(session, call.call_id, definition.function, args, kwargs)
+    # A clock may be set back while the op runs.
+    duration_us = max(0, book.now_us() - started_us)
+
+    slots, outputs = [], []
+    for name, value in name_outputs(definition.name, definition.outputs, result):
+        place = Place(definition.name, "output", name)
+        is_ref = isinstance(value, Ref)
+        output = unwrap(value, str(place), book, **place.details) if is_ref else value
+        stored = _prepare(book, output, None, place)
+        slots.append(Slot(name, output_history_id(call.call_id, name), stored.content_id))
+        prepared.append(stored)
+        outputs.append(output)
+    record = CallRecord(
+        call_id=call.call_id,
+        content_id=call.content_id,
+        op_name=definition.name,
+        op_version=definition.version,
+        module=definition.module,
+        source_hash=definition.source.hash,
+        started_us=started_us,
+        duration_us=duration_us,
+        inputs=call.inputs,
+        outputs=tuple(slots),
+        parent=session.parent,
+    )
+    book.record(record, prepared)
+    return record, outputs
+
+
+def _values_of_inputs(
+    call: NewCall, book: CallBook
+) -> tuple[list[tuple[str, Any]], list[Prepared]]:
+    """Return all arguments as values, and what the book must take in of them.
+
+    The bytes are taken here, before the body runs: it may change what it is given.
+    """
+    content_ids = {slot.name: slot.content_id for slot in call.inputs}
+    held = unwrap_held([value for _, value in call.arguments if isinstance(value, Ref)], book)
+    values: list[tuple[str, Any]] = []
+    prepared: list[Prepared] = []
+    for name, argument in call.arguments:
+        is_ref = isinstance(argument, Ref)
+        if is_ref and argument in held:
+            values.append((name, held[argument]))
+            continue
+        place = Place(call.definition.name, "argument", name)
+        value = argument
+        if is_ref:
+            value = unwrap(argument, str(place), book, **place.details)
+        # A new argument at its default is no input, so nobody will ask for its value.
+        if name in content_ids:
+            prepared.append(_prepare(book, value, content_ids[name], place))
+        values.append((name, value))
+    return values, prepared
+
+
+def _prepare(book: CallBook, value: Any, content_id: ContentId | None, place: Place) -> Prepared:
+    """Take the bytes of ``value``; an error says which value it was."""
+    try:
+        return book.prepare(value, content_id)
+    except UsageError as error:
+        raise UsageError(
+            f"{place} cannot be stored: {error}", **{**error.details, **place.details}
+        ) from error

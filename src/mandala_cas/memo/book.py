@@ -1,0 +1,76 @@
+"""What the memoizer asks of a storage: the calls on record, and the values they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from mandala_cas.model.entries import CallRecord
+from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.refs import Ref, RefLoader
+
+
+class Prepared(Protocol):
+    """A value whose bytes were taken, to be recorded with a call, or dropped."""
+
+    @property
+    def content_id(self) -> ContentId:
+        """What the value is."""
+        ...
+
+
+class CallBook(Protocol):
+    """The calls on record, as the memoizer sees them. Several threads may ask at once."""
+
+    @property
+    def loader(self) -> RefLoader:
+        """What refs of this book load their values with; the same object every time."""
+        ...
+
+    def content_id(self, value: Any) -> ContentId:
+        """Return what ``value`` is.
+
+        Raises:
+            UsageError: it, or a part of it, cannot be hashed; ``path`` in the details says which
+                part, as it would be written behind the value's name. A ref inside a value is such
+                a part.
+        """
+        ...
+
+    def find(self, call_id: CallId) -> CallRecord | None:
+        """Return the call of this history."""
+        ...
+
+    def find_equal(self, content_id: CallContentId) -> CallRecord | None:
+        """Return a call of this content, whatever its history."""
+        ...
+
+    def load(self, refs: Sequence[Ref]) -> list[Any]:
+        """Return the values of ``refs``, fetched together.
+
+        Raises:
+            NotFoundError: one of them is not in this book.
+        """
+        ...
+
+    def prepare(self, value: Any, content_id: ContentId | None = None) -> Prepared:
+        """Take the bytes of ``value``; what is done to it afterwards changes nothing.
+
+        ``content_id`` spares the hashing where the caller knows it. Nothing is on record yet, and
+        a value that the book has already costs little.
+
+        Raises:
+            UsageError: the value cannot be stored; the message gives the reason.
+        """
+        ...
+
+    def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
+        """Put the call on record, and the values before it: both or nothing.
+
+        ``values`` are what ``prepare`` of this book gave. Recording twice is harmless.
+        """
+        ...
+
+    def now_us(self) -> int:
+        """Return microseconds since 1970 (UTC)."""
+        ...

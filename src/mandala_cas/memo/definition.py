@@ -1,0 +1,77 @@
+"""An op as the memoizer sees it: a function, and what the store knows it by."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mandala_cas.errors import UsageError
+from mandala_cas.memo.binding import Binder
+from mandala_cas.versions.source import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared."""
+
+    name: str
+    version: str
+    module: str
+    function: Callable[..., Any]
+    binder: Binder
+    outputs: tuple[str, ...] | None
+    source: Source
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name that an op has by itself: the qualified name, without ``<locals>``.
+
+    Raises:
+        UsageError: there is none, or a lambda's, which all lambdas share.
+    """
+    qualified = getattr(function, "__qualname__", None)
+    if not isinstance(qualified, str) or "<lambda>" in qualified:
+        raise UsageError(
+            f"{function!r} has no name of its own to record its calls under; give it one: "
+            "op(function, name=...)"
+        )
+    return qualified.replace("<locals>.", "")
+
+
+def check_texts(name: object, version: object) -> None:
+    """Refuse a name or version that is no text, such as ``@op(version=2)``.
+
+    Raises:
+        UsageError: saying what was given.
+    """
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"the name of an op is a text that is not empty, got {name!r}")
+    if not isinstance(version, str):
+        raise UsageError(f"the version of an op is a text, got {version!r}")
+
+
+def check_function(function: object) -> None:
+    """Refuse what is not a function that returns its result.
+
+    Raises:
+        UsageError: saying what to do instead.
+    """
+    name = getattr(function, "__qualname__", repr(function))
+    if isinstance(function, staticmethod | classmethod):
+        kind = type(function).__name__
+        raise UsageError(f"{name}: @op is above @{kind}; put @{kind} first, and @op below it")
+    if not callable(function):
+        raise UsageError(f"@op takes a function, got {name}")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(
+            f"{name}: @op remembers what a function returns, and an async function returns a "
+            "coroutine; make the part worth remembering a plain function",
+            op=name,
+        )
+    if inspect.isgeneratorfunction(function):
+        raise UsageError(
+            f"{name}: @op remembers what a function returns, and this one yields; return a list",
+            op=name,
+        )

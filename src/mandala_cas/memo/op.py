@@ -1,0 +1,163 @@
+"""``@op``: makes a function's calls remembered.
+
+Callers see the function's own signature, results included: to a type checker a ref is its value.
+That is what lets one pipeline be checked, run inside a storage and run outside every storage.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from mandala_cas.errors import UsageError
+from mandala_cas.memo.binding import Binder
+from mandala_cas.memo.context import current
+from mandala_cas.memo.definition import Definition, check_function, check_texts, name_of
+from mandala_cas.memo.outputs import OutputCount, declared_outputs
+from mandala_cas.memo.run import answer, run_plainly
+from mandala_cas.model.ids import SourceHash
+from mandala_cas.versions.source import Source
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+# An op is handed the results of others, so its results vary with nothing it takes.
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Op(Generic[P, R_co]):
+    """A function whose calls are remembered inside a storage. Made by ``@op``.
+
+    Outside every storage it is its plain function; refs among the arguments are unwrapped then.
+    """
+
+    __name__: str
+    __wrapped__: Callable[P, R_co]
+
+    def __init__(self, definition: Definition) -> None:
+        """Wrap what ``@op`` was given."""
+        functools.update_wrapper(self, definition.function)
+        self._definition = definition
+
+    @property
+    def name(self) -> str:
+        """What the store knows this op by."""
+        return self._definition.name
+
+    @property
+    def version(self) -> str:
+        """The version that ``@op`` was given; empty where it was given none."""
+        return self._definition.version
+
+    @property
+    def f(self) -> Callable[P, R_co]:
+        """The plain function."""
+        return self._definition.function
+
+    @property
+    def source_hash(self) -> SourceHash:
+        """The hash of the function's own source, as it was when the op was made."""
+        return self._definition.source.hash
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Return refs to the outputs inside a storage, and the function's result outside."""
+        session = current()
+        definition = self._definition
+        if session is not None:
+            return cast("R_co", answer(definition, args, kwargs, session))
+        return cast("R_co", run_plainly(definition, args, kwargs))
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> Op[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Op[Concatenate[S, Q], R_co], instance: S, owner: type[Any] | None = None, /
+    ) -> Callable[Q, R_co]: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None, /) -> Any:
+        """Bind the instance as the first input, as a function would."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> str:
+        """Pickle by name, as functions are."""
+        return cast("str", getattr(self, "__qualname__", self.name))
+
+    def __repr__(self) -> str:
+        """Return the name, and the version if there is one."""
+        return f"Op({self.name}, version={self.version!r})" if self.version else f"Op({self.name})"
+
+
+@overload
+def op(
+    function: Callable[P, R],
+    /,
+    *,
+    output_names: Sequence[str] | None = None,
+    nout: OutputCount = "auto",
+    name: str | None = None,
+    version: str = "",
+) -> Op[P, R]: ...
+@overload
+def op(
+    *,
+    output_names: Sequence[str] | None = None,
+    nout: OutputCount = "auto",
+    name: str | None = None,
+    version: str = "",
+) -> Callable[[Callable[P, R]], Op[P, R]]: ...
+def op(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    output_names: Sequence[str] | None = None,
+    nout: OutputCount = "auto",
+    name: str | None = None,
+    version: str = "",
+) -> Any:
+    """Make a function's calls remembered inside ``with storage:`` blocks.
+
+    Args:
+        function: what to remember the calls of.
+        output_names: a name for each output; ``output_0`` and so on by default.
+        nout: how many outputs. "auto": as many as the tuple returned has, else one. 1 keeps a
+            tuple whole.
+        name: what to record the calls under; the qualified name by default.
+        version: a part of every call's id: calls of different versions do not answer each other.
+
+    Raises:
+        UsageError: the function cannot be an op as it is, or the outputs contradict each other.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Op[..., Any]:
+        """Make the op."""
+        return Op(_define(function, name, version, output_names, nout))
+
+    return decorate if function is None else decorate(function)
+
+
+def _define(
+    function: Callable[..., Any],
+    name: str | None,
+    version: str,
+    output_names: Sequence[str] | None,
+    nout: OutputCount,
+) -> Definition:
+    """Check what ``@op`` was given."""
+    if isinstance(function, Op):
+        raise UsageError(
+            f"{function.name} is an op already; op(function.f, name=...) makes another"
+        )
+    check_function(function)
+    op_name = name_of(function) if name is None else name
+    check_texts(op_name, version)
+    return Definition(
+        name=op_name,
+        version=version,
+        module=getattr(function, "__module__", None) or "",
+        function=function,
+        binder=Binder(function, op_name),
+        outputs=declared_outputs(op_name, output_names, nout),
+        source=Source(function),
+    )

@@ -1,0 +1,64 @@
+"""The values behind refs: of this book, of another storage's, or of none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.memo.book import CallBook
+from mandala_cas.model.refs import Ref
+
+
+def unwrap_held(refs: Sequence[Ref], book: CallBook) -> dict[Ref, Any]:
+    """Return the values of those refs that ``book`` holds; those it made come in one batch.
+
+    Raises:
+        NotFoundError: ``book`` made one of them and lacks its value all the same.
+    """
+    own = [ref for ref in refs if ref.loader is book.loader]
+    missing = list(dict.fromkeys(ref for ref in own if not ref.in_memory))
+    values = dict(zip(missing, book.load(missing), strict=True)) if missing else {}
+    values |= {ref: ref.value for ref in own if ref.in_memory}
+    for ref in refs:
+        # It was pickled, and may come from this book or any other: asked for by itself, so that
+        # its absence does not hide the others.
+        if ref.loader is None and not ref.in_memory and ref not in values:
+            with contextlib.suppress(NotFoundError):
+                values[ref] = book.load([ref])[0]
+    return values
+
+
+def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:
+    """Return the value of a ref, from wherever it can be had.
+
+    ``what`` says in the error which ref it was; the error carries ``details``.
+
+    Raises:
+        UsageError: it is not in memory, and neither the storage it came from nor ``book`` has it.
+    """
+    if ref.in_memory:
+        return ref.value
+    sources = "neither in memory"
+    cause: NotFoundError | None = None
+    if ref.loader is not None:
+        try:
+            return ref.loader.load_ref_value(ref)
+        except NotFoundError as error:
+            cause = error
+            sources += f" nor in {ref.loader!r}"
+    if book is not None and book.loader is not ref.loader:
+        try:
+            return book.load([ref])[0]
+        except NotFoundError as error:
+            cause = error
+            sources += f" nor in {book.loader!r}"
+    elif ref.loader is None:
+        sources += " nor of a storage that could be asked"
+    raise UsageError(
+        f"{what}: the value of {ref!r} is {sources}; load it with storage.unwrap(ref) of the "
+        "storage that has it",
+        ref=ref,
+        **details,
+    ) from cause

@@ -1,0 +1,132 @@
+"""A ``CallBook`` of a few dicts, with no cleverness."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from blake3 import blake3
+
+from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.model.entries import CallRecord
+from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.refs import Ref
+
+MICROSECONDS_A_TICK = 7
+
+
+@dataclass(frozen=True)
+class FakePrepared:
+    """A copy of a value, made when it was prepared."""
+
+    content_id: ContentId
+    value: Any
+
+
+class FakeBook:
+    """Calls and values in dicts; counts what it is asked."""
+
+    def __init__(self, name: str = "fake") -> None:
+        """Start with nothing on record."""
+        self.name = name
+        self.loader = self
+        self.calls: dict[CallId, CallRecord] = {}
+        self.values: dict[ContentId, Any] = {}
+        self.asked: Counter[str] = Counter()
+        self._ticks = 0
+
+    def content_id(self, value: Any) -> ContentId:
+        """Hash a text that tells values apart."""
+        self.asked["content_id"] += 1
+        return content_id_of(value)
+
+    def find(self, call_id: CallId) -> CallRecord | None:
+        """Look it up."""
+        self.asked["find"] += 1
+        return self.calls.get(call_id)
+
+    def find_equal(self, content_id: CallContentId) -> CallRecord | None:
+        """Look through all calls."""
+        self.asked["find_equal"] += 1
+        equal = (call for call in self.calls.values() if call.content_id == content_id)
+        return next(equal, None)
+
+    def load(self, refs: Sequence[Ref]) -> list[Any]:
+        """Return copies, as bytes would give."""
+        self.asked["load"] += 1
+        self.asked["values"] += len(refs)
+        return [self._copy(ref) for ref in refs]
+
+    def load_ref_value(self, ref: Ref) -> Any:
+        """Return a copy."""
+        self.asked["load_ref_value"] += 1
+        return self._copy(ref)
+
+    def prepare(self, value: Any, content_id: ContentId | None = None) -> FakePrepared:
+        """Copy the value now. Locks, generators and refs cannot be stored."""
+        self.asked["prepare"] += 1
+        if content_id is None:
+            content_id = content_id_of(value)
+        return FakePrepared(content_id, copy.deepcopy(value))
+
+    def record(self, call: CallRecord, values: Sequence[Any]) -> None:
+        """Put it down."""
+        self.asked["record"] += 1
+        self.values |= {prepared.content_id: prepared.value for prepared in values}
+        self.calls[call.call_id] = call
+
+    def now_us(self) -> int:
+        """Move on by a tick with every look at the clock."""
+        self._ticks += MICROSECONDS_A_TICK
+        return self._ticks
+
+    def only_call(self) -> CallRecord:
+        """Return the one call on record."""
+        (call,) = self.calls.values()
+        return call
+
+    def __repr__(self) -> str:
+        """Return what messages call this store."""
+        return f"FakeBook({self.name})"
+
+    def _copy(self, ref: Ref) -> Any:
+        """Return a copy of a value."""
+        if ref.content_id not in self.values:
+            raise NotFoundError(f"no value {ref.content_id.short} in {self!r}")
+        return copy.deepcopy(self.values[ref.content_id])
+
+
+def content_id_of(value: Any) -> ContentId:
+    """Return the content id of a value of the few types that these tests use."""
+    text = b"|".join(_parts(value, ""))
+    return ContentId(blake3(text, derive_key_context="mandala-cas tests").digest())
+
+
+def _parts(value: Any, path: str) -> Iterator[bytes]:
+    """Yield what tells values apart; refuse the rest as the real thing does."""
+    yield type(value).__qualname__.encode()
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype.str}{value.shape}".encode()
+        yield value.tobytes()
+    elif isinstance(value, pd.DataFrame):
+        yield value.to_json().encode()
+    elif isinstance(value, dict):
+        for key in sorted(value, key=repr):
+            yield repr(key).encode()
+            yield from _parts(value[key], f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield from _parts(item, f"{path}[{position}]")
+    elif isinstance(value, type(threading.Lock()) | Iterator | Ref):
+        kind = type(value).__name__
+        raise UsageError(f"found a {kind}; pass what it is made of instead", path=path)
+    elif is_dataclass(value) or value is None or isinstance(value, bool | int | float | str):
+        yield repr(value).encode()
+    else:
+        raise UsageError(f"found a {type(value).__name__}", path=path)
