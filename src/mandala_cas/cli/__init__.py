@@ -1,1 +1,1 @@
-"""To be written."""
+"""The command line: parses arguments, prints, exits; all work is done below."""

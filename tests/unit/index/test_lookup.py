@@ -1,0 +1,155 @@
+"""Point lookups give the record that counts, whatever came in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mandala_cas.index.lookup import CallLookup
+from mandala_cas.log.segment import Segment
+from mandala_cas.model.entries import CallRecord, Tombstone, ValueRecord
+from mandala_cas.model.ids import Dot
+
+MakeCall = Callable[..., CallRecord]
+MakeSegment = Callable[..., Segment]
+
+
+@pytest.fixture
+def lookup() -> CallLookup:
+    """Return a lookup that knows nothing."""
+    return CallLookup()
+
+
+def tombstone_of(segment: Segment, first: int, last: int | None = None) -> Tombstone:
+    """Return what drops some rows of a segment."""
+    end = first if last is None else last
+    return Tombstone(segment.header.writer, segment.header.seq, first, end)
+
+
+def test_a_call_is_found_by_history_and_by_content(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """Both ids lead to the whole record, as it was written."""
+    call = make_call("train", "data", ["model", "score"])
+    lookup.add_segments([make_segment([make_call("gen", "seed"), call])])
+
+    assert lookup.find(call.call_id) == call
+    assert lookup.find_equal(call.content_id) == call
+
+
+def test_what_was_never_called_is_not_found(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """A miss is None, not an error."""
+    lookup.add_segments([make_segment([make_call("gen", "seed")])])
+    other = make_call("gen", "another seed")
+
+    assert lookup.find(other.call_id) is None
+    assert lookup.find_equal(other.content_id) is None
+    assert lookup.dots(other.call_id) == []
+
+
+def test_an_open_call_is_found_until_it_is_cleared(lookup: CallLookup, make_call: MakeCall) -> None:
+    """A process sees its own calls before anyone else does."""
+    call = make_call("gen", "seed")
+    lookup.add_open(call, Dot(b"12345678", 0, 0))  # type: ignore[arg-type] # any bytes will do
+
+    assert lookup.find(call.call_id) == call
+    assert lookup.find_equal(call.content_id) == call
+
+    lookup.clear_open()
+
+    assert lookup.find(call.call_id) is None
+
+
+@pytest.mark.parametrize("tombstone_first", [True, False])
+def test_a_dropped_call_is_not_found_in_whatever_order_the_log_arrives(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment, *, tombstone_first: bool
+) -> None:
+    """A listing may show a drop before the call that it drops."""
+    kept, dropped = make_call("gen", "kept"), make_call("gen", "dropped")
+    calls = make_segment([kept, dropped], writer=1)
+    drop = make_segment([tombstone_of(calls, 1)], writer=2)
+    arrivals = [drop, calls] if tombstone_first else [calls, drop]
+
+    for segment in arrivals:
+        lookup.add_segments([segment])
+
+    assert lookup.find(dropped.call_id) is None
+    assert lookup.find_equal(dropped.content_id) is None
+    assert lookup.dots(dropped.call_id) == []
+    assert lookup.find(kept.call_id) == kept
+
+
+def test_a_tombstone_drops_no_record_that_it_does_not_name(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """Observed-remove: what another machine computed meanwhile lives."""
+    call = make_call("gen", "seed")
+    seen, unseen = make_segment([call], writer=1), make_segment([call], writer=2)
+    lookup.add_segments([seen, make_segment([tombstone_of(seen, 0)], writer=3), unseen])
+
+    assert lookup.find(call.call_id) == call
+    assert lookup.dots(call.call_id) == [unseen.dot(0)]
+
+
+def test_a_hostile_tombstone_costs_no_memory(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """A range of four billion rows drops the rows that there are."""
+    call = make_call("gen", "seed")
+    calls = make_segment([call], writer=1)
+    drop = make_segment([tombstone_of(calls, 0, 2**32 - 1)], writer=2)
+
+    lookup.add_segments([drop, calls])
+
+    assert lookup.find(call.call_id) is None
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_of_two_records_seen_together_the_one_that_started_first_answers(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment, *, reverse: bool
+) -> None:
+    """Two machines that see the same log give the same answer."""
+    early = make_call("gen", "seed", ["early"], started_us=10)
+    late = make_call("gen", "seed", ["late"], started_us=20)
+    segments = [make_segment([late], writer=1), make_segment([early], writer=2)]
+
+    lookup.add_segments(segments[::-1] if reverse else segments)
+
+    assert lookup.find(early.call_id) == early
+    assert lookup.find_equal(early.content_id) == early
+
+
+def test_an_answer_that_was_given_stays_until_it_is_dropped(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """A notebook must not change its results because a colleague's record came in."""
+    early = make_call("gen", "seed", ["early"], started_us=10)
+    late = make_call("gen", "seed", ["late"], started_us=20)
+    own = make_segment([late], writer=1)
+    lookup.add_segments([own])
+    lookup.add_segments([make_segment([early], writer=2)])
+
+    assert lookup.find(early.call_id) == late
+
+    lookup.add_segments([make_segment([tombstone_of(own, 0)], writer=3)])
+
+    assert lookup.find(early.call_id) == early
+
+
+def test_all_copies_of_a_value_are_known(
+    lookup: CallLookup,
+    make_segment: MakeSegment,
+    make_value: Callable[[str, bytes], ValueRecord],
+) -> None:
+    """Where one copy is damaged or not trusted, another may serve."""
+    value = make_value("model", b"payload")
+    lookup.add_segments([make_segment([value], writer=w) for w in (1, 2)])
+
+    copies = lookup.copies(value.content_id)
+
+    assert [copy.record for copy in copies] == [value, value]
+    assert len({copy.segment for copy in copies}) == 2
+    assert lookup.has_value(value.content_id)
