@@ -64,7 +64,8 @@ class ValueEncoder:
                 return PreparedValue(value_id, replace(record, inline=inline))
             case Tier.PACK:
                 # One copy: the payload may be views of an object that the user changes next.
-                return PreparedValue(value_id, record, _owned(_seal(encoded)))
+                taken = _owned(_seal(encoded))
+                return PreparedValue(value_id, replace(record, stored_size=taken.size), taken)
             case Tier.LOOSE:
                 return self._prepare_loose(encoded, record)
 
