@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import msgpack
-import numpy as np
 import pytest
-from blake3 import blake3
 from entry_strategies import (
     WRITER,
     call_record,
-    call_records,
     entries,
     header_of,
     inline_record,
@@ -23,58 +18,23 @@ from entry_strategies import (
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sealed_segments import BATCH, PAYLOAD, decoded, resealed
 
-from mandala_cas.envelope.seal import Kind, seal, unseal
 from mandala_cas.envelope.signatures import SigningKey, key_id_of
 from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UsageError
 from mandala_cas.log.checks import PACKED_SIZE_MAX, SIZE_MAX
 from mandala_cas.log.columns import NumberColumn, RawColumn, fixed_column, number_column
 from mandala_cas.log.rows import build_tables
 from mandala_cas.log.segment import (
-    SEGMENT_RAW_MAX,
     Segment,
     decode_segment,
     encode_segment,
     seal_tables,
 )
-from mandala_cas.log.tables import Table, encode_tables
+from mandala_cas.log.tables import Table
 from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
 from mandala_cas.model.ids import Dot, WriterId
 from mandala_cas.objectstore.layout import pack_name, segment_name
-
-BATCH: list[Entry] = [
-    call_record(1),
-    inline_record(),
-    call_record(2, op_name="eval"),
-    Tombstone(WRITER, 3, 1, 2),
-]
-
-
-def decoded(batch: list[Entry], *, level: int | None = 3) -> Segment:
-    """Return a batch after it was written and read."""
-    segment = encode_segment(batch, header_of(batch), None, level=level)
-    return decode_segment(segment.name, segment.sealed.to_bytes())
-
-
-def resealed(
-    payload: bytes, change: Callable[[dict[str, Any]], None] = lambda _fields: None
-) -> tuple[str, bytes]:
-    """Return an object of any payload, with the header of ``BATCH``, whose hashes all fit.
-
-    What a hostile writer can make, or a mistaken one.
-    """
-    original = sealed(BATCH)
-    envelope = unseal(
-        original.sealed.to_bytes(), kind=Kind.SEGMENT, name="n", raw_size_max=SEGMENT_RAW_MAX
-    )
-    fields = dict(envelope.header)
-    change(fields)
-    data = seal(Kind.SEGMENT, fields, [payload], level=None).to_bytes()
-    time_ms = 1_700_000_000_000
-    return segment_name(time_ms, WRITER, 0, blake3(data).digest()), data
-
-
-PAYLOAD = b"".join(bytes(part) for part in encode_tables(build_tables(BATCH)))
 
 
 @given(st.lists(entries, max_size=8), st.sampled_from([None, 3]))
@@ -466,50 +426,6 @@ def test_slots_without_calls_are_corrupt() -> None:
         decode_segment(segment.name, segment.sealed.to_bytes())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"writer": b"short"},
-        {"writer": "writer-1"},
-        {"seq": -1},
-        {"seq": 1 << 24},
-        {"seq": "0"},
-        {"previous": b"p" * 32},
-        {"previous": bytes(31)},
-        {"created_us": 1 << 63},
-        {"created_us": None},
-        {"call_count": 3},
-        {"call_count": None},
-        {"tombstone_count": 0},
-        {"min_reader": "1"},
-        {"library": 1},
-        {"session": []},
-    ],
-)
-def test_a_header_that_nobody_wrote_is_corrupt(change: dict[str, object]) -> None:
-    """Every field has its type, and says of the tables what they are."""
-    name, data = resealed(PAYLOAD)
-
-    assert decode_segment(name, data).header.call_count == 2
-    with pytest.raises(CorruptionError):
-        decode_segment(*resealed(PAYLOAD, lambda fields: fields.update(change)))
-
-
-def test_a_field_that_is_missing_is_corrupt() -> None:
-    """Each of them, one after the other."""
-    for field in header_of(BATCH).__slots__:
-        with pytest.raises(CorruptionError):
-            decode_segment(*resealed(PAYLOAD, lambda fields, field=field: fields.pop(field)))  # type: ignore[misc] # mypy cannot infer a lambda with a default
-
-
-def test_a_newer_segment_asks_for_an_upgrade() -> None:
-    """Skipping it would lose results in silence."""
-    newer = resealed(b"of another shape", lambda fields: fields.update(min_reader=2, seq="x"))
-
-    with pytest.raises(UnsupportedFormatError, match="upgrade it"):
-        decode_segment(*newer)
-
-
 def test_what_is_not_known_is_carried_as_it_is() -> None:
     """A reader of today keeps the tables and columns of tomorrow."""
     calls, slots, values, tombs = build_tables(BATCH)
@@ -528,48 +444,3 @@ def test_what_is_not_known_is_carried_as_it_is() -> None:
     assert segment.other[0].columns == {"tag": extra, "more": RawColumn("fixed8", (b"8 bytes.",))}
     assert sealed_again.digest == sealed_once.digest
     assert segment.call_record(0) == BATCH[0]
-
-
-@given(st.lists(call_records, min_size=1, max_size=6))
-def test_columns_are_the_rows(batch: list[CallRecord]) -> None:
-    """What the index reads as columns is what ``call_record`` gives row by row."""
-    segment = decoded(list(batch))
-
-    assert segment.calls.fixed("call_id").rows() == [call.call_id for call in batch]
-    assert segment.calls.text("op").rows() == [call.op_name for call in batch]
-    assert segment.calls.numbers("started_us").tolist() == [call.started_us for call in batch]
-    starts = segment.calls.numbers("slot_start").tolist()
-    sizes = [len(call.inputs) + len(call.outputs) for call in batch]
-    assert np.diff([*starts, segment.slots.row_count]).tolist() == sizes
-
-
-def test_bytes_columns_are_their_rows() -> None:
-    """Also where some are empty."""
-    payloads = [b"", b"one", b"", b"three"]
-    segment = decoded([inline_record(payload) for payload in payloads])
-
-    inline = segment.values.bytes("inline")
-
-    assert inline.rows() == [inline[row] for row in range(len(inline))] == payloads
-
-
-def test_asking_a_table_for_what_it_has_not_is_a_mistake() -> None:
-    """A column of another type, or none at all."""
-    segment = decoded(BATCH)
-
-    for ask in (segment.calls.fixed, segment.calls.bytes, segment.calls.numbers):
-        with pytest.raises(UsageError, match="has no"):
-            ask("op")
-    with pytest.raises(UsageError, match="has no"):
-        segment.calls.text("never")
-
-
-def test_lengths_are_those_of_the_table() -> None:
-    """Columns of every type count their rows."""
-    segment = decoded(BATCH)
-
-    tables = (segment.calls, segment.slots, segment.values)
-    for table in tables:
-        for column in table.columns.values():
-            assert not isinstance(column, RawColumn)
-            assert len(column) == table.row_count
