@@ -179,6 +179,17 @@ def test_a_foreign_file_system_is_not_closed(
     assert fs.cat_file(f"{path}/a") == b"x"
 
 
+def test_closing_closes_the_connections(store: RemoteObjectStore) -> None:
+    """At once, not when Python happens to collect them."""
+    store.put("a", [b"x"])
+    session = store._tree.fs._s3._endpoint.http_session
+    sessions = list(session._sessions.values())
+
+    store.close()
+
+    assert [one.closed for one in sessions] == [True]
+
+
 def test_a_closed_store_can_be_used_again(store: RemoteObjectStore) -> None:
     """A storage may be entered a second time."""
     store.put("a", [b"x"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Buffer = bytes | bytearray | memoryview
 
@@ -43,6 +43,7 @@ class Capabilities:
     persistent: bool = True
 
 
+@runtime_checkable
 class ObjectStore(Protocol):
     """Named bytes. Names are relative, ``/``-separated, lower-case where they hold hashes.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mandala_cas.errors import NotFoundError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
+from mandala_cas.objectstore.buffers import flat_target, joined
+from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 
 
 class MemoryObjectStore:
@@ -31,17 +33,21 @@ class MemoryObjectStore:
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``."""
-        data = b"".join(parts)
+        check_name(name)
+        data = joined(parts)
         with self._lock:
             self._objects[name] = (data, self._now())
 
     def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
         """Store several objects."""
+        for name in objects:
+            check_name(name)
         for name, parts in objects.items():
             self.put(name, parts)
 
     def create(self, name: str, data: bytes) -> bool:
         """Store ``data`` unless ``name`` exists."""
+        check_name(name)
         with self._lock:
             if name in self._objects:
                 return False
@@ -50,6 +56,7 @@ class MemoryObjectStore:
 
     def get(self, name: str) -> bytes:
         """Return the object, whole."""
+        check_name(name)
         with self._lock:
             if name not in self._objects:
                 raise NotFoundError(f"no object {name} in this memory store", name=name)
@@ -57,22 +64,28 @@ class MemoryObjectStore:
 
     def get_range(self, name: str, offset: int, size: int) -> bytes:
         """Return part of an object."""
+        check_range(name, offset, size)
         return self.get(name)[offset : offset + size]
 
     def get_into(self, name: str, offset: int, buffer: memoryview) -> int:
         """Copy part of an object into ``buffer``."""
-        data = self.get_range(name, offset, buffer.nbytes)
-        buffer.cast("B")[: len(data)] = data
+        target = flat_target(buffer)
+        data = self.get_range(name, offset, target.nbytes)
+        target[: len(data)] = data
         return len(data)
 
     def get_many(self, names: Sequence[str]) -> list[bytes | None]:
         """Return several objects."""
+        for name in names:
+            check_name(name)
         with self._lock:
             found = [self._objects.get(name) for name in names]
         return [None if entry is None else entry[0] for entry in found]
 
     def get_ranges(self, ranges: Sequence[ByteRange]) -> list[bytes | None]:
         """Return several ranges."""
+        for part in ranges:
+            check_range(part.name, part.offset, part.size)
         whole = self.get_many([part.name for part in ranges])
         return [
             None if data is None else data[part.offset : part.offset + part.size]
@@ -81,6 +94,7 @@ class MemoryObjectStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield what is below ``prefix`` at this moment."""
+        check_prefix(prefix)
         with self._lock:
             infos = [
                 ObjectInfo(name, len(data), modified)
@@ -91,8 +105,9 @@ class MemoryObjectStore:
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove the objects."""
+        checked = [check_name(name) for name in names]
         with self._lock:
-            for name in names:
+            for name in checked:
                 self._objects.pop(name, None)
 
     def close(self) -> None:

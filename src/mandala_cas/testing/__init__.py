@@ -1,1 +1,72 @@
-"""To be written."""
+"""The public test kit: contract suites, stores that fail, crashes at every call, a real S3 server.
+
+What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
+anybody.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from mandala_cas.testing.crashes import CrashPoint, crash_at_every_call
+from mandala_cas.testing.faults import (
+    Crash,
+    Delay,
+    Deny,
+    ErrorAfter,
+    ErrorBefore,
+    Fault,
+    FaultStore,
+    FlippedGet,
+    Hang,
+    OutOfSpace,
+    PartialList,
+    Rule,
+    SimulatedCrash,
+    StaleList,
+    StoreCall,
+    TruncatedGet,
+)
+from mandala_cas.testing.servers import S3Server
+
+if TYPE_CHECKING:
+    from mandala_cas.testing.codecs import CodecSuite
+    from mandala_cas.testing.object_stores import ObjectStoreSuite
+
+__all__ = [
+    "CodecSuite",
+    "Crash",
+    "CrashPoint",
+    "Delay",
+    "Deny",
+    "ErrorAfter",
+    "ErrorBefore",
+    "Fault",
+    "FaultStore",
+    "FlippedGet",
+    "Hang",
+    "ObjectStoreSuite",
+    "OutOfSpace",
+    "PartialList",
+    "Rule",
+    "S3Server",
+    "SimulatedCrash",
+    "StaleList",
+    "StoreCall",
+    "TruncatedGet",
+    "crash_at_every_call",
+]
+
+
+_SUITES: Final = {
+    "CodecSuite": "mandala_cas.testing.codecs",
+    "ObjectStoreSuite": "mandala_cas.testing.object_stores",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a suite, and with it pytest, when it is asked for."""
+    if name not in _SUITES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_SUITES[name]), name)

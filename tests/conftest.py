@@ -1,0 +1,37 @@
+"""Fixtures that every folder of tests uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.servers import S3Server
+
+
+@pytest.fixture
+def memory() -> MemoryObjectStore:
+    """Return an empty store in memory."""
+    return MemoryObjectStore()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """Run an S3 server, from the first test that asks for it to the end of the session."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_url(s3_server: S3Server) -> str:
+    """Return the URL of an empty place on the S3 server, for this test alone."""
+    return s3_server.fresh_url()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run as a user who has no signing key yet, and leave the real user's alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
