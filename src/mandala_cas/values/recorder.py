@@ -7,6 +7,7 @@ stays here, and the next flush tries the same bytes under the same names.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Final
 from mandala_cas.blobs.packs import NONCE_SIZE, Pack, group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
+from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.view import LogView
@@ -23,6 +25,8 @@ from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot, PayloadHash
 from mandala_cas.values.save import PreparedValue
+
+_LOGGER: Final = logging.getLogger("mandala_cas")
 
 HELD_BYTES_MAX: Final = 64 << 20
 HELD_RECORDS_MAX: Final = 100_000
@@ -79,20 +83,26 @@ class Recorder(ForkAware):
     def record(self, call: CallRecord, values: Sequence[PreparedValue]) -> None:
         """Put the values and the call into the batch as one, and flush if it holds enough.
 
+        A store that does not answer just now ends no sweep: the batch is kept, and tried again
+        when it holds as much compute again, at the latest when the block ends.
+
         Raises:
-            StoreUnavailableError: the batch had to be flushed and could not; it is kept.
+            StoreUnavailableError: the batch holds all it may, and could not be flushed.
         """
         with self.lock:
             for value in values:
                 self._hold(value)
             self._append(call)
             self._held_us += call.duration_us
-            if (
-                self._held_us > self._flush_after_us
-                or self._held_bytes > HELD_BYTES_MAX
-                or len(self._unpublished) > HELD_RECORDS_MAX
-            ):
+            is_full = self._held_bytes > HELD_BYTES_MAX or len(self._unpublished) > HELD_RECORDS_MAX
+            if is_full:
                 self.flush()
+            elif self._held_us > self._flush_after_us:
+                try:
+                    self.flush()
+                except StoreUnavailableError as error:
+                    _LOGGER.warning("not committed yet, kept and tried again later: %s", error)
+                    self._held_us = 0
 
     def drop(self, tombstones: Sequence[Tombstone]) -> None:
         """Put tombstones into the batch; a flush makes them known to others."""

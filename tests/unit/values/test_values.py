@@ -13,7 +13,7 @@ from mandala_cas.imports import Storage, op
 from mandala_cas.model.entries import Tier
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.testing import FaultStore, OutOfSpace, Rule
+from mandala_cas.testing import ErrorBefore, FaultStore, OutOfSpace, Rule
 
 SIZES = {Tier.INLINE: 10, Tier.PACK: 5_000, Tier.LOOSE: 300_000}
 
@@ -29,6 +29,12 @@ def grow(numbers: list[int]) -> int:
     """Change what was given, as careless code does."""
     numbers.append(0)
     return len(numbers)
+
+
+@op
+def slow(x: int) -> int:
+    """Take a microsecond at least."""
+    return sum(range(2000)) * 0 + x + 1
 
 
 def tiers(storage: Storage) -> dict[int, Tier]:
@@ -164,3 +170,20 @@ def test_a_batch_that_holds_much_compute_is_committed_before_the_block_ends() ->
         with Storage(objects):
             ref: Any = noise(1, 200_000)
             assert not ref.in_memory
+
+
+def test_a_store_that_does_not_answer_for_a_while_ends_no_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The calls go on, and what they computed is committed when the store is back."""
+    inner = MemoryObjectStore()
+    Storage(inner).close()
+    objects = FaultStore(inner, [Rule(ErrorBefore(), "put", "manifest/", times=2)])
+
+    with Storage(objects, flush_after=0) as storage:
+        refs: list[Any] = [slow(x) for x in range(3)]
+
+    assert storage.unwrap(refs) == [1, 2, 3]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    with Storage(inner):
+        assert not any(slow(x).in_memory for x in range(3))  # type: ignore[attr-defined] # inside a block, ops give refs
