@@ -15,6 +15,28 @@ import pytest
 from mandala_cas.imports import Storage, op
 
 WORKER = Path(__file__).parent / "worker.py"
+# Both save 16 MB, the child after its parent has hashed on several threads.
+_FORKED_SAVE = """
+import os, sys
+import numpy as np
+from mandala_cas.imports import Storage, op
+
+@op(name="noise")
+def noise(seed):
+    return np.random.default_rng(seed).random(2_000_000)
+
+storage = Storage(sys.argv[1])
+with storage:
+    noise(1)
+child = os.fork()
+with storage:
+    noise(2)
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+with Storage(sys.argv[1]) as again:
+    print(np.array_equal(again.unwrap(noise(2)), noise.f(2)))
+"""
 CHILDREN = 4
 CALLS = 25
 
@@ -75,6 +97,20 @@ def test_a_forked_child_writes_what_is_its_own_and_nothing_twice(tmp_path: Path)
     recorded = [s.call_record(row).call_id for s in segments for row in range(s.calls.row_count)]
     assert len(recorded) == len(set(recorded)) == 3
     assert len({segment.header.writer for segment in segments}) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_stores_large_values(tmp_path: Path) -> None:
+    """The threads that hashed for the parent are not in the child, which must not wait for them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED_SAVE, str(tmp_path / "store")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 
 
 def test_threads_share_a_storage(tmp_path: Path) -> None:

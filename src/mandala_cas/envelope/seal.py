@@ -32,6 +32,7 @@ from typing import Any, Final
 import zstandard
 from blake3 import blake3
 
+from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.envelope.packing import corruption, pack, unpack
 from mandala_cas.envelope.signatures import (
     KEY_SIZE,
@@ -260,7 +261,7 @@ def _signed_message(head: bytes, trailer: bytes) -> bytes:
 
 def _digest(parts: Sequence[Buffer]) -> bytes:
     """Return blake3 of the concatenation, on several threads where a part is large."""
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = new_hasher(sum(memoryview(part).nbytes for part in parts))
     for part in parts:
         hasher.update(part)
     return hasher.digest()

@@ -97,7 +97,7 @@ class LogView(ForkAware):
                     break
             for name in gone:
                 damaged[name] = NotFoundError(
-                    f"{name} is listed and cannot be read; ask again later, or run fsck", name=name
+                    f"{name} is listed and cannot be read; ask again later", name=name
                 )
             self._segments = {**self._segments, **new}
             self._damaged = damaged
