@@ -1,0 +1,27 @@
+"""Fixtures for the tests of frames."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are no package, so a module beside them is found only by its folder.
+sys.path.insert(0, str(Path(__file__).parent))
+from recorded_calls import RecordedCalls, chain_of
+from tutorial_calls import Tutorial
+
+
+@pytest.fixture
+def tutorial() -> Tutorial:
+    """Return the tutorial with its first three trainings on record."""
+    tutorial = Tutorial()
+    tutorial.train_three()
+    return tutorial
+
+
+@pytest.fixture
+def chain() -> RecordedCalls:
+    """Return ``x = inc(x)``, six times from 0 on."""
+    return chain_of(6)
