@@ -209,7 +209,7 @@ class Storage:
 
     def drop_calls(
         self,
-        calls_or_hids: Call | str | Iterable[Call | str | None],
+        calls_or_hids: Call | str | Iterable[Call | str | float | None],
         delete_dependents: bool = False,  # noqa: FBT001, FBT002 (mandala's signature)
         *,
         content: bool = False,

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-# Tests are no package, so a module beside them is found only by its folder.
-sys.path.insert(0, str(Path(__file__).parent))
-from recorded_calls import RecordedCalls, chain_of
-from tutorial_calls import Tutorial
+from tests.unit.frame.recorded_calls import RecordedCalls, chain_of
+from tests.unit.frame.tutorial_calls import Tutorial
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-from recorded_calls import RecordedCalls
+from tests.unit.frame.recorded_calls import RecordedCalls
 
 from mandala_cas.model.refs import Ref
 

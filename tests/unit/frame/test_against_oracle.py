@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from frame_oracle import Oracle, OracleFrame, Row, spanned
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from programs import SIGNATURES, Step, run, steps
-from recorded_calls import RecordedCalls
+from tests.unit.frame.frame_oracle import Oracle, OracleFrame, Row, spanned
+from tests.unit.frame.programs import SIGNATURES, Step, run, steps
+from tests.unit.frame.recorded_calls import RecordedCalls
 
 from mandala_cas.frame.collections import CallCollection, RefCollection
 from mandala_cas.frame.computation_frame import ComputationFrame

@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 import pytest
-from recorded_calls import RecordedCalls, chain_of
-from tutorial_calls import Tutorial
+from tests.unit.frame.recorded_calls import RecordedCalls, chain_of
+from tests.unit.frame.tutorial_calls import Tutorial
 
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.frame.computation_frame import ComputationFrame

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from recorded_calls import RecordedCalls
-from tutorial_calls import Tutorial
+from tests.unit.frame.recorded_calls import RecordedCalls
+from tests.unit.frame.tutorial_calls import Tutorial
 
 from mandala_cas.errors import UsageError
 from mandala_cas.frame.collections import CallCollection, RefCollection, ValueCollection

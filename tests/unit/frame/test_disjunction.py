@@ -6,10 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from frame_oracle import Row
-from frame_oracle import full_disjunction as all_unions
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tests.unit.frame.frame_oracle import Row
+from tests.unit.frame.frame_oracle import full_disjunction as all_unions
 
 from mandala_cas.errors import UsageError
 from mandala_cas.frame.disjunction import full_disjunction

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_calls import RecordedCalls
-from tutorial_calls import Tutorial
+from tests.unit.frame.recorded_calls import RecordedCalls
+from tests.unit.frame.tutorial_calls import Tutorial
 
 from mandala_cas.errors import UsageError
 from mandala_cas.frame.computation_frame import ComputationFrame

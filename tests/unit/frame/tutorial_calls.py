@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recorded_calls import RecordedCalls
+from tests.unit.frame.recorded_calls import RecordedCalls
 
 from mandala_cas.model.refs import Ref
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from blake3 import blake3
-from entry_strategies import WRITER, call_record, header_of, inline_record, sealed
+from tests.unit.log.entry_strategies import WRITER, call_record, header_of, inline_record, sealed
 
 from mandala_cas.envelope.seal import Kind, seal, unseal
 from mandala_cas.log.rows import build_tables

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from entry_strategies import call_records, inline_record
 from hypothesis import given
 from hypothesis import strategies as st
-from sealed_segments import BATCH, decoded
+from tests.unit.log.entry_strategies import call_records, inline_record
+from tests.unit.log.sealed_segments import BATCH, decoded
 
 from mandala_cas.errors import UsageError
 from mandala_cas.log.columns import RawColumn

@@ -8,9 +8,9 @@ from itertools import chain
 
 import pytest
 from blake3 import blake3
-from entry_strategies import WRITER, call_record, header_of, sealed
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.log.entry_strategies import WRITER, call_record, header_of, sealed
 
 from mandala_cas.envelope.seal import Kind, seal
 from mandala_cas.errors import CorruptionError, NotFoundError, UnsupportedFormatError

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from entry_strategies import call_record, entries, inline_record
 from hypothesis import given
+from tests.unit.log.entry_strategies import call_record, entries, inline_record
 
 from mandala_cas.envelope.signatures import SigningKey, key_id_of
 from mandala_cas.errors import StoreUnavailableError, UsageError

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import msgpack
 import pytest
-from entry_strategies import (
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.unit.log.entry_strategies import (
     WRITER,
     call_record,
     entries,
@@ -16,9 +18,7 @@ from entry_strategies import (
     inline_record,
     sealed,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
-from sealed_segments import BATCH, PAYLOAD, decoded, resealed
+from tests.unit.log.sealed_segments import BATCH, PAYLOAD, decoded, resealed
 
 from mandala_cas.envelope.signatures import SigningKey, key_id_of
 from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UsageError

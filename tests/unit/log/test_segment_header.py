@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from entry_strategies import header_of
-from sealed_segments import BATCH, PAYLOAD, resealed
+from tests.unit.log.entry_strategies import header_of
+from tests.unit.log.sealed_segments import BATCH, PAYLOAD, resealed
 
 from mandala_cas.errors import CorruptionError, UnsupportedFormatError
 from mandala_cas.log.segment import decode_segment

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.unit.memo.fake_book import FakeBook
 
 from mandala_cas.memo.context import enter, leave
-
-# Tests are no package, so a module beside them is found only by its folder.
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_book import FakeBook
 
 
 @pytest.fixture

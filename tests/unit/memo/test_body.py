@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from fake_book import FakeBook, FakePrepared, content_id_of
+from tests.unit.memo.fake_book import FakeBook, FakePrepared, content_id_of
 
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.memo.context import enter, leave

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from fake_book import FakeBook
+from tests.unit.memo.fake_book import FakeBook
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.context import Session, current, enter, innermost, leave, run_in_body

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fake_book import FakeBook
+from tests.unit.memo.fake_book import FakeBook
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.context import enter, leave

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from fake_book import MICROSECONDS_A_TICK, FakeBook, content_id_of
+from tests.unit.memo.fake_book import MICROSECONDS_A_TICK, FakeBook, content_id_of
 
 from mandala_cas.memo.context import enter, leave
 from mandala_cas.memo.op import Op, op

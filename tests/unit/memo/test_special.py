@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_book import FakeBook, content_id_of
+from tests.unit.memo.fake_book import FakeBook, content_id_of
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.op import op

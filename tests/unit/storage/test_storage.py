@@ -194,7 +194,7 @@ def test_a_call_that_is_not_there_drops_nothing(storage: Storage) -> None:
     with pytest.raises(NotFoundError, match=r"1 of 2 calls are not in this store.*nothing was"):
         storage.drop_calls([call, "00" * 16])
     with pytest.raises(UsageError, match="Call objects or hids, got int"):
-        storage.drop_calls([7])  # type: ignore[list-item] # the mistake under test
+        storage.drop_calls([7])
 
     assert live(storage) == 1
 
