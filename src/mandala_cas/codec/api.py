@@ -1,0 +1,79 @@
+"""What a codec is: a pair of functions between values and payloads, with a name.
+
+``mandala_cas.testing.CodecSuite`` checks every clause of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mandala_cas.errors import UsageError
+from mandala_cas.model.ids import PayloadHash
+from mandala_cas.objectstore.api import Buffer
+
+
+class DeclinedError(UsageError):
+    """A codec looked closer at a value and cannot keep it exactly: ask the next one."""
+
+    code = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value as bytes.
+
+    ``header`` is one canonical msgpack map. ``payload`` may be views of the user's own memory:
+    consume it before user code runs again. ``payload_digest`` is plain blake3 of the concatenated
+    payload, where hashing it gave that for free.
+    """
+
+    codec_name: str
+    codec_version: int
+    header: bytes
+    payload: tuple[Buffer, ...]
+    raw_size: int
+    payload_hash: PayloadHash
+    payload_digest: bytes | None
+
+
+class Codec(Protocol):
+    """Turns values into payloads and back, without loss."""
+
+    @property
+    def name(self) -> str:
+        """What the store knows the codec by; never changes."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Grows when the bytes change; ``decode`` reads all versions up to it."""
+        ...
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether decoding may run code of the writer's choosing."""
+        ...
+
+    def can_encode(self, value: Any) -> bool:
+        """Tell at a glance whether ``encode`` is worth a try; cheap, mostly by type."""
+        ...
+
+    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+        """Return a header of msgpack types and the payload, as buffers that are not copied.
+
+        Raises:
+            DeclinedError: this value would not come back as it is; the next codec is asked.
+            UsageError: no codec can encode it.
+        """
+        ...
+
+    def decode(self, header: Mapping[str, Any], payload: memoryview) -> Any:
+        """Return a value of its own: changing it changes nothing else.
+
+        A writable ``payload`` is given away and may become part of the value; a read-only one is
+        copied where the value could be changed. Any exception but a ``MandalaError`` means that
+        the bytes are not what ``encode`` made.
+        """
+        ...

@@ -1,0 +1,93 @@
+"""Content ids: what a value is, whoever made it, wherever.
+
+``docs/reference/hashing.md`` is normative.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_objects import find_object_rule
+from mandala_cas.codec.canonical_scalars import SCALAR_RULES
+from mandala_cas.codec.canonical_tables import find_table_rule
+from mandala_cas.codec.digests import Digests
+from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
+from mandala_cas.errors import UsageError
+from mandala_cas.model.ids import ContentId
+
+_SHOWN_PATH_MAX: Final = 120
+
+RULES.update(SCALAR_RULES)
+RULES.update(ARRAY_RULES)
+
+# Classes come and go in a notebook, so they are not kept for this.
+_found: WeakKeyDictionary[type, Rule] = WeakKeyDictionary()
+
+
+def content_id(value: Any, digests: Digests | None = None) -> ContentId:
+    """Return the id that ``value`` has by its content.
+
+    Large buffers are looked up in ``digests``, or left there for the codec that saves the value.
+
+    Raises:
+        UsageError: something in the value has no content; ``path`` says where it is.
+    """
+    atom = ATOMS.get(type(value))
+    if atom is not None:
+        return ContentId(derive(atom(value)))
+    return ContentId(derive(canonical_encoding(value, digests)))
+
+
+def canonical_encoding(value: Any, digests: Digests | None = None) -> bytes:
+    """Return what the content id is taken of.
+
+    Raises:
+        UsageError: as ``content_id`` does.
+    """
+    atom = ATOMS.get(type(value))
+    if atom is not None:
+        return atom(value)
+    encoder = Encoder(Digests() if digests is None else digests, find_rule)
+    try:
+        return encoder.top(value)
+    except RefusalError as refusal:
+        raise _usage_error(refusal) from refusal
+    except RecursionError:
+        raise UsageError(
+            "cannot hash this value: it is nested too deeply for the stack that is left; "
+            "pass it in a flat form",
+            path="",
+            found=type(value).__name__,
+        ) from None
+
+
+def find_rule(value: Any) -> Rule:
+    """Return how to encode a value that is neither an atom nor an exact container."""
+    kind = type(value)
+    rule = _found.get(kind)
+    if rule is None:
+        rule = find_array_rule(kind) or find_table_rule(kind) or find_object_rule(kind)
+        _found[kind] = rule
+    return rule
+
+
+def _usage_error(refusal: RefusalError) -> UsageError:
+    """Return the error that a user gets."""
+    where = refusal.path or "this value"
+    if len(where) > _SHOWN_PATH_MAX:
+        where = f"{where[:_SHOWN_PATH_MAX]}..."
+    kind = type(refusal.found)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
+    advice = refusal.advice or "leave it out, or pass what it was made from"
+    return UsageError(
+        f"cannot hash {where}, of type {name}: {refusal.reason}; {advice}",
+        path=refusal.path,
+        found=name,
+    )
+
+
+def _full_name(kind: type) -> str:
+    """Return a type's name with its module."""
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,158 @@
+"""How NumPy arrays, scalars and dtypes are encoded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from mandala_cas.codec.digests import BIG, new_hasher
+from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
+from mandala_cas.codec.names import name_of
+
+_CHUNK_BYTES: Final = 4 << 20
+_EXTENDED_SIZE: Final = 10
+_EXTENDED_SLOT: Final = 16
+
+Array = np.ndarray[Any, Any]
+
+
+def find_array_rule(kind: type) -> Rule | None:
+    """Return how to encode values of a type of NumPy's; None if it is none."""
+    if issubclass(kind, np.ndarray):
+        if kind in {np.ndarray, np.memmap}:
+            return encode_array
+        if issubclass(kind, np.ma.MaskedArray):
+            return _encode_masked
+        return _encode_subarray if kind.__reduce__ is np.ndarray.__reduce__ else None
+    if issubclass(kind, np.generic):
+        # A subclass that somebody derived may hold more than the number.
+        return _encode_scalar if kind.__module__.partition(".")[0] == "numpy" else None
+    if issubclass(kind, np.dtype):
+        return lambda encoder, dtype: encoder.record("dtype", np.empty(0, dtype))
+    if issubclass(kind, np.ufunc):
+        return _encode_ufunc
+    return None
+
+
+def encode_array(encoder: Encoder, value: Array) -> bytes:
+    """Return the encoding of an array, whatever its layout in memory."""
+    array = np.asarray(value)
+    dtype = array.dtype
+    if dtype.names is not None:
+        parts = [(name, array[name]) for name in dtype.names]
+        return encoder.record("fields", array.shape, parts)
+    if dtype.kind in "OT":
+        return encoder.record("ndarray", dtype.str[:2], array.shape, array.ravel().tolist())
+    return encoder.record("ndarray", dtype.str, array.shape, _data_of(array))
+
+
+def _encode_scalar(encoder: Encoder, value: np.generic) -> bytes:
+    """Return the encoding of a scalar."""
+    return encoder.record("scalar", np.asarray(value))
+
+
+def _encode_masked(encoder: Encoder, array: Any) -> bytes:
+    """Return the encoding of an array with a mask; an absent mask is all False."""
+    mask = np.ma.getmaskarray(array)
+    name = name_of(type(array))
+    return encoder.record("masked", name, np.asarray(array.data), mask, array.fill_value)
+
+
+def _encode_subarray(encoder: Encoder, array: Array) -> bytes:
+    """Return the encoding of an array of a derived class."""
+    attributes = dict(getattr(array, "__dict__", {}))
+    return encoder.record("subarray", name_of(type(array)), array.view(np.ndarray), attributes)
+
+
+def _encode_ufunc(encoder: Encoder, value: np.ufunc) -> bytes:
+    """Return the encoding of a ufunc that can be found by its name."""
+    name = value.__name__
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), name, None) is value:
+            return encoder.record("name", f"{module}:{name}")
+    raise RefusalError("it cannot be found by its name", value, "pass a Python function instead")
+
+
+def _data_of(array: Array) -> Data:
+    """Return the bytes of an array in C order, with one kind of NaN and no padding."""
+    if array.nbytes == 0:
+        return Data(b"")
+    extended = _is_extended(array.dtype)
+    if array.flags.c_contiguous and not extended:
+        flat = array.reshape(-1)
+        if array.dtype.kind not in "fc" or not _has_nan(flat):
+            return Data(flat.view(np.uint8))
+    size = array.nbytes // _EXTENDED_SLOT * _EXTENDED_SIZE if extended else array.nbytes
+    # In pieces, so that a large array is never copied whole.
+    cleaned = (_clean(chunk, extended=extended) for chunk in _chunks(array))
+    if size < BIG:
+        return Data(b"".join(cleaned))
+    hasher = new_hasher(size)
+    for chunk in cleaned:
+        hasher.update(chunk)
+    return Data(size, hasher.digest())
+
+
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Tell whether the numbers are 80-bit ones of x86, in slots of 16 bytes."""
+    return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63
+
+
+def _chunks(array: Array) -> Iterator[Array]:
+    """Yield the elements in C order, as contiguous arrays of moderate size."""
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1)
+        step = max(1, _CHUNK_BYTES // array.dtype.itemsize)
+        yield from (flat[start : start + step] for start in range(0, flat.size, step))
+        return
+    row_bytes = array.nbytes // len(array)
+    if row_bytes > _CHUNK_BYTES and array.ndim > 1:
+        for row in array:
+            yield from _chunks(row)
+        return
+    step = max(1, _CHUNK_BYTES // row_bytes)
+    for start in range(0, len(array), step):
+        yield np.ascontiguousarray(array[start : start + step]).reshape(-1)
+
+
+def _clean(chunk: Array, *, extended: bool) -> memoryview:
+    """Return the bytes of a contiguous array, with one kind of NaN and no padding."""
+    if chunk.dtype.kind in "fc" and _has_nan(chunk):
+        chunk = chunk.copy()
+        reals = _reals(chunk)
+        reals[np.isnan(reals)] = np.nan
+    if extended:
+        slots = _reals(chunk)
+        native = slots.astype(slots.dtype.newbyteorder("="), copy=False).view(np.uint8)
+        chunk = np.ascontiguousarray(native.reshape(-1, _EXTENDED_SLOT)[:, :_EXTENDED_SIZE])
+    return chunk.reshape(-1).view(np.uint8).data
+
+
+def _reals(flat: Array) -> Array:
+    """Return the real and imaginary parts of a contiguous array, as one array."""
+    if flat.dtype.kind == "f":
+        return flat
+    code = flat.dtype.str
+    return flat.view(f"{code[0]}f{flat.dtype.itemsize // 2}")
+
+
+def _has_nan(flat: Array) -> bool:
+    """Tell whether there is a NaN in a contiguous array."""
+    reals = _reals(flat)
+    # The minimum is NaN if one of them is. It takes a fraction of the time of `isnan`, and no
+    # threads: those of a linear algebra library would fight with the ones that hash.
+    step = _CHUNK_BYTES // reals.dtype.itemsize
+    with np.errstate(all="ignore"):
+        return any(
+            np.isnan(np.minimum.reduce(reals[start : start + step]))
+            for start in range(0, reals.size, step)
+        )
+
+
+ARRAY_RULES: Final[dict[type, Rule]] = {
+    np.ndarray: encode_array,
+    **{kind: _encode_scalar for kind in np.sctypeDict.values() if kind is not np.object_},
+}

@@ -1,0 +1,115 @@
+"""Digests of large buffers, each taken once, on several threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from blake3 import blake3
+
+from mandala_cas.model.ids import PayloadHash
+from mandala_cas.objectstore.api import Buffer
+
+BIG: Final = 64 * 1024
+
+# Below this, starting threads costs more than they save.
+_THREADED_MIN: Final = 4 << 20
+_THREADS_MAX: Final = 16
+
+_PAYLOAD = blake3(derive_key_context="mandala-cas v1 payload hash")
+
+
+class Digests:
+    """The plain blake3 digests of the large buffers of one value.
+
+    A digest is remembered by the place of its buffer in memory, and the buffer is kept alive as
+    long as this object is: so use one for one value that is being saved, then drop it. What is
+    in a buffer must not change in between.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """Know no buffer yet."""
+        self._known: dict[tuple[int, int], tuple[memoryview, bytes]] = {}
+
+    def of(self, buffer: Buffer) -> bytes:
+        """Return the 32 bytes of the digest of a contiguous buffer."""
+        view = memoryview(buffer).cast("B")
+        if view.nbytes < BIG:
+            return blake3(view).digest()
+        address: int = np.frombuffer(view, np.uint8).__array_interface__["data"][0]
+        key = (address, view.nbytes)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (view, new_hasher(view.nbytes).update(view).digest())
+        return known[1]
+
+
+def new_hasher(size: int) -> blake3:
+    """Return a hasher for ``size`` bytes, with threads where they pay.
+
+    The threads are its own. blake3's shared ones (``AUTO``) do not survive a fork: a child
+    process that hashes with them waits for ever.
+    """
+    return blake3(max_threads=_thread_count() if size >= _THREADED_MIN else 1)
+
+
+def payload_hash(
+    codec_name: str,
+    codec_version: int,
+    header: bytes,
+    payload: Sequence[Buffer],
+    digests: Digests,
+) -> PayloadHash:
+    """Return the name that a payload has; large buffers are hashed in place."""
+    return payload_hash_of_digest(
+        codec_name, codec_version, header, payload, payload_digest(payload, digests)
+    )
+
+
+def payload_digest(payload: Sequence[Buffer], digests: Digests) -> bytes | None:
+    """Return plain blake3 of the concatenated payload, or None where it is small."""
+    size = sum(memoryview(part).nbytes for part in payload)
+    if size < BIG:
+        return None
+    if len(payload) == 1:
+        return digests.of(payload[0])
+    hasher = new_hasher(size)
+    for part in payload:
+        hasher.update(part)
+    return hasher.digest()
+
+
+def payload_hash_of_digest(
+    codec_name: str,
+    codec_version: int,
+    header: bytes,
+    payload: Sequence[Buffer],
+    digest: bytes | None,
+) -> PayloadHash:
+    """Return the payload hash, given what ``payload_digest`` returned for the payload."""
+    name = codec_name.encode()
+    hasher = _PAYLOAD.copy()
+    hasher.update(sized(name) + codec_version.to_bytes(8, "little") + sized(header))
+    if digest is None:
+        hasher.update(sized(b"".join(payload)))
+    else:
+        size = sum(memoryview(part).nbytes for part in payload)
+        hasher.update(size.to_bytes(8, "little") + digest)
+    return PayloadHash(hasher.digest())
+
+
+def sized(data: bytes | bytearray) -> bytes:
+    """Return ``data`` behind its length, or its digest behind its length where it is large."""
+    size = len(data).to_bytes(8, "little")
+    return size + (data if len(data) < BIG else new_hasher(len(data)).update(data).digest())
+
+
+def _thread_count() -> int:
+    """Return how many threads may run at the same time here."""
+    available = getattr(os, "sched_getaffinity", None)
+    count = len(available(0)) if available is not None else os.cpu_count() or 1
+    return min(count, _THREADS_MAX)

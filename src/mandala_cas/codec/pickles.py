@@ -1,0 +1,127 @@
+"""Everything else: pickle, with large buffers beside the stream.
+
+The only module that pickles. Decoding runs code that the writer chose, so the caller decides
+first whether the writer is trusted.
+
+The payload is the stream and its buffers, each but the first at a multiple of 64 bytes; the
+header has their sizes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from mandala_cas.errors import UsageError
+from mandala_cas.objectstore.api import Buffer
+
+ALIGNMENT: Final = 64
+# Smaller buffers are cheaper within the stream.
+_OUT_OF_BAND_MIN: Final = 4096
+# The header lists the sizes of so many.
+_OUT_OF_BAND_COUNT_MAX: Final = 4096
+_MAIN_NAMES: Final = (b"__main__", b"__mp_main__")
+
+
+class PickleCodec:
+    """Whatever pickle or cloudpickle can copy."""
+
+    name = "pickle"
+    version = 1
+    runs_code = True
+
+    def can_encode(self, value: Any) -> bool:
+        """Give everything a try."""
+        return value is value  # noqa: PLR0124 (the protocol asks about a value)
+
+    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+        """Return the stream, and the buffers of large arrays in it as they are."""
+        stream, buffers = _dump(value)
+        sizes = [buffer.nbytes for buffer in buffers]
+        payload: list[Buffer] = [stream]
+        size = len(stream)
+        for buffer in buffers:
+            payload += (bytes(-size % ALIGNMENT), buffer)
+            size += -size % ALIGNMENT + buffer.nbytes
+        return {"stream": len(stream), "buffers": sizes}, payload
+
+    def decode(self, header: Mapping[str, Any], payload: memoryview) -> Any:
+        """Return the value. Runs code of the writer's choosing."""
+        size: int = header["stream"]
+        stream = payload[:size]
+        buffers = []
+        place = size
+        for buffer_size in header["buffers"]:
+            place += -place % ALIGNMENT
+            if buffer_size < 0 or place + buffer_size > len(payload):
+                raise ValueError("the header lists other buffers than there are")
+            part = payload[place : place + buffer_size]
+            # A payload that cannot be written to would make arrays that cannot be, either.
+            buffers.append(bytearray(part) if part.readonly else part)
+            place += buffer_size
+        if place != len(payload):
+            raise ValueError("the payload is longer than its header says")
+        try:
+            return pickle.loads(stream, buffers=buffers)  # noqa: S301 (the caller trusts the writer)
+        except (ImportError, AttributeError) as error:
+            raise UsageError(
+                f"cannot load a pickled value: {error}; make what it was made of importable "
+                "here, under the name it had",
+                found=str(error),
+            ) from error
+
+
+def _dump(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Return the stream and the buffers beside it."""
+    try:
+        stream, buffers = _dump_with(pickle.dumps, value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # A lambda, or something of a function's body: it has no name to be found under.
+        return _dump_by_value(value)
+    except Exception as error:
+        raise _cannot(value, error) from error
+    if any(name in stream for name in _MAIN_NAMES):
+        # Another process has another main script; there, the name would lead nowhere.
+        return _dump_by_value(value)
+    return stream, buffers
+
+
+def _dump_by_value(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Return the stream with the code of classes and functions that have no lasting name."""
+    import cloudpickle  # noqa: PLC0415 (heavy)
+
+    try:
+        return _dump_with(cloudpickle.dumps, value)
+    except Exception as error:
+        raise _cannot(value, error) from error
+
+
+def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[memoryview]]:
+    """Return the stream of one pickler, and what it left beside."""
+    buffers: list[memoryview] = []
+
+    def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
+        """Tell whether a buffer goes into the stream."""
+        try:
+            raw = buffer.raw()
+        except BufferError:
+            # It is not contiguous.
+            return True
+        if raw.nbytes < _OUT_OF_BAND_MIN or len(buffers) >= _OUT_OF_BAND_COUNT_MAX:
+            return True
+        buffers.append(raw)
+        return False
+
+    stream = dumps(value, protocol=5, buffer_callback=keep_in_band)
+    return stream, buffers
+
+
+def _cannot(value: Any, error: Exception) -> UsageError:
+    """Return the error for a value that cannot be pickled."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    return UsageError(
+        f"cannot store a value of type {kind}: {type(error).__name__}: {error}; leave out what "
+        "cannot be copied, or register a codec for the type",
+        found=kind,
+    )

@@ -1,0 +1,123 @@
+"""Ids are what ``docs/reference/hashing.md`` says, on every machine and for ever."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mandala_cas.codec import canonical
+from mandala_cas.codec.canonical import canonical_encoding, content_id
+from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.model.ids import (
+    CallId,
+    ContentId,
+    HistoryId,
+    call_content_id,
+    call_history_id,
+    constant_history_id,
+    output_history_id,
+)
+
+HERE = Path(__file__).parent
+VECTORS = json.loads((HERE / "hashing_vectors.json").read_text("ascii"))
+SPEC = runpy.run_path(str(HERE / "spec_hashing.py"))
+VALUE_OF = runpy.run_path(str(HERE / "hashing_values.py"))["value_of"]
+PAGE = HERE.parents[1] / "docs" / "reference" / "hashing.md"
+
+values = pytest.mark.parametrize("vector", VECTORS["values"], ids=lambda vector: vector["value"])
+
+
+@values
+def test_the_library_keeps_to_the_vectors(vector: dict[str, str]) -> None:
+    """A store that was written years ago answers only if ids stay what they were."""
+    value = VALUE_OF(vector["value"])
+
+    assert content_id(value).hex() == vector["content_id"]
+    assert canonical_encoding(value).hex() == vector.get(
+        "encoding", canonical_encoding(value).hex()
+    )
+
+
+@values
+def test_the_page_alone_leads_to_the_vectors(vector: dict[str, str]) -> None:
+    """The vectors were not copied from what the library happened to do."""
+    assert SPEC["content_id"](VALUE_OF(vector["value"])).hex() == vector["content_id"]
+
+
+def test_different_values_of_the_vectors_have_different_ids() -> None:
+    """But for those that only differ in order, in the sign of a NaN, or not at all."""
+    ids = [vector["content_id"] for vector in VECTORS["values"]]
+
+    # -nan, and a dict in another order.
+    assert len(set(ids)) == len(ids) - 2
+    assert len(ids) >= 60
+
+
+@pytest.mark.parametrize("vector", VECTORS["payloads"])
+def test_payload_hashes_keep_to_the_vectors(vector: dict[str, Any]) -> None:
+    """The name of a loose blob is found by every machine."""
+    header, payload = bytes.fromhex(vector["header"]), VALUE_OF(vector["payload"])
+    found = payload_hash(vector["codec"], vector["version"], header, (payload,), Digests())
+    in_parts = payload_hash(
+        vector["codec"], vector["version"], header, (payload[:1], b"", payload[1:]), Digests()
+    )
+
+    assert found.hex() == in_parts.hex() == vector["payload_hash"]
+    assert (
+        SPEC["payload_hash"](vector["codec"], vector["version"], header, payload).hex()
+        == vector["payload_hash"]
+    )
+
+
+@pytest.mark.parametrize("vector", VECTORS["calls"])
+def test_call_ids_keep_to_the_vectors(vector: dict[str, Any]) -> None:
+    """So that two machines know each other's calls."""
+    op, version = vector["op"], vector["version"]
+    histories = [(n, HistoryId.from_hex(i)) for n, i in vector["history_ids"].items()]
+    contents = [(n, ContentId.from_hex(i)) for n, i in vector["content_ids"].items()]
+
+    assert call_history_id(op, version, histories).hex() == vector["call_id"]
+    assert call_content_id(op, version, contents).hex() == vector["call_content_id"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["outputs"])
+def test_output_history_ids_keep_to_the_vectors(vector: dict[str, str]) -> None:
+    """A ref knows where it came from, on every machine."""
+    found = output_history_id(CallId.from_hex(vector["call_id"]), vector["name"])
+
+    assert found.hex() == vector["history_id"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["constants"])
+def test_constant_history_ids_keep_to_the_vectors(vector: dict[str, str]) -> None:
+    """A constant has the same history wherever it is passed in."""
+    found = constant_history_id(ContentId.from_hex(vector["content_id"]))
+
+    assert found.hex() == vector["history_id"]
+
+
+def test_the_page_names_every_record_and_tag_of_the_library() -> None:
+    """What the library writes and the page does not say is a hole in the page."""
+    page = PAGE.read_text("utf-8")
+    folder = Path(canonical.__file__).parent
+    sources = [path.read_text("utf-8") for path in folder.glob("canonical*.py")]
+    names = {
+        name for text in sources for name in re.findall(r'(?:record|Record)\(\s*"([^"]+)"', text)
+    }
+
+    assert len(names) > 25
+    assert {name for name in names if f"`{name}(" not in page and f" {name}(" not in page} == set()
+
+
+def test_every_line_of_the_page_is_one_sentence() -> None:
+    """Diffs of a normative page show the sentence that changed."""
+    prose = [
+        line for line in PAGE.read_text("utf-8").splitlines() if not line.startswith(("|", "#"))
+    ]
+
+    assert [line for line in prose if re.search(r"[a-z0-9)`]\. [A-Z`]", line)] == []
