@@ -1,4 +1,7 @@
-"""Writes ``hashing_vectors.json`` from the second implementation; never from the library."""
+"""Writes ``hashing_vectors.json`` from the second implementation; never from the library.
+
+Run it from the root: ``python -m tests.format.make_hashing_vectors``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import spec_hashing as spec
-from hashing_values import VALUES, value_of
+from tests.format import spec_hashing as spec
+from tests.format.hashing_values import VALUES, value_of
 
 VECTORS = Path(__file__).with_name("hashing_vectors.json")
 _SHOWN_BYTES = 300

@@ -16,6 +16,7 @@ from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId
+from mandala_cas.model.refs import Ref
 
 _SHOWN_PATH_MAX: Final = 120
 
@@ -68,9 +69,21 @@ def find_rule(value: Any) -> Rule:
     kind = type(value)
     rule = _found.get(kind)
     if rule is None:
+        if issubclass(kind, Ref):
+            return _refuse_ref
         rule = find_array_rule(kind) or find_table_rule(kind) or find_object_rule(kind)
         _found[kind] = rule
     return rule
+
+
+def _refuse_ref(encoder: Encoder, value: Any) -> bytes:
+    """Refuse a ref inside a value: its history would be lost, and the op would not be told."""
+    del encoder
+    raise RefusalError(
+        "it is a ref, and refs are taken only as arguments of their own",
+        value,
+        "pass it as an argument, or pass what storage.unwrap gives",
+    )
 
 
 def _usage_error(refusal: RefusalError) -> UsageError:
@@ -85,6 +98,7 @@ def _usage_error(refusal: RefusalError) -> UsageError:
         f"cannot hash {where}, of type {name}: {refusal.reason}; {advice}",
         path=refusal.path,
         found=name,
+        reason=f"{refusal.reason}; {advice}",
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from mandala_cas.codec.digests import BIG, new_hasher
+from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
+from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.codec.names import name_of
 
 _CHUNK_BYTES: Final = 4 << 20

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from blake3 import blake3
 
+from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer
 
 BIG: Final = 64 * 1024
-
-# Below this, starting threads costs more than they save.
-_THREADED_MIN: Final = 4 << 20
-_THREADS_MAX: Final = 16
 
 _PAYLOAD = blake3(derive_key_context="mandala-cas v1 payload hash")
 
@@ -46,15 +42,6 @@ class Digests:
         if known is None:
             known = self._known[key] = (view, new_hasher(view.nbytes).update(view).digest())
         return known[1]
-
-
-def new_hasher(size: int) -> blake3:
-    """Return a hasher for ``size`` bytes, with threads where they pay.
-
-    The threads are its own. blake3's shared ones (``AUTO``) do not survive a fork: a child
-    process that hashes with them waits for ever.
-    """
-    return blake3(max_threads=_thread_count() if size >= _THREADED_MIN else 1)
 
 
 def payload_hash(
@@ -106,10 +93,3 @@ def sized(data: bytes | bytearray) -> bytes:
     """Return ``data`` behind its length, or its digest behind its length where it is large."""
     size = len(data).to_bytes(8, "little")
     return size + (data if len(data) < BIG else new_hasher(len(data)).update(data).digest())
-
-
-def _thread_count() -> int:
-    """Return how many threads may run at the same time here."""
-    available = getattr(os, "sched_getaffinity", None)
-    count = len(available(0)) if available is not None else os.cpu_count() or 1
-    return min(count, _THREADS_MAX)

@@ -133,8 +133,11 @@ def _unhashable(
     part = f"{name}{error.details.get('path', '')}"
     if is_default:
         part = f"the default {part}"
+    found = error.details.get("found")
+    of_type = f" (of type {found})" if found else ""
     return UsageError(
-        f"{place}: {part} cannot be hashed: {error}", **{**error.details, **place.details}
+        f"{place}: {part}{of_type} cannot be hashed: {error.details.get('reason', error)}",
+        **{**error.details, **place.details},
     )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
-from plain_strategies import is_same, values
-from process_values import Point, model
+from tests.unit.codec.plain_strategies import is_same, values
+from tests.unit.codec.process_values import Point, model
 
 from mandala_cas.codec.api import Codec
 from mandala_cas.codec.canonical import content_id

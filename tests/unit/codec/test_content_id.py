@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from plain_strategies import is_same, rebuilt, values
-from process_values import VALUES
+from tests.unit.codec.plain_strategies import is_same, rebuilt, values
+from tests.unit.codec.process_values import VALUES
 
 from mandala_cas.codec import encoder
 from mandala_cas.codec.canonical import canonical_encoding, content_id
@@ -181,7 +181,7 @@ def test_parts_that_all_know_each_other_are_an_error_that_says_so(
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from process_values import VALUES
+from tests.unit.codec.process_values import VALUES
 from mandala_cas.codec.canonical import content_id
 for make in VALUES.values():
     print(content_id(make()))
@@ -192,7 +192,7 @@ def test_processes_agree() -> None:
     """Whatever seed their dicts and sets have, and wherever things lie in memory."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(Path(__file__).parent)],
+            [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[3])],
             env={**os.environ, "PYTHONHASHSEED": seed},
             stdout=subprocess.PIPE,
             text=True,

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from process_values import Point, Tags, model, pipeline, scaled
 from sklearn.ensemble import RandomForestClassifier
+from tests.unit.codec.process_values import Point, Tags, model, pipeline, scaled
 
 from mandala_cas.codec.canonical import canonical_encoding, content_id
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from mandala_cas.codec.digests import BIG, Digests, new_hasher, payload_digest, payload_hash
+from mandala_cas.codec.digests import BIG, Digests, payload_digest, payload_hash
+from mandala_cas.envelope.hashing import new_hasher
 
 
 @pytest.mark.parametrize("size", [0, 1, BIG - 1, BIG, 5 << 20])

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from process_values import Point
+from tests.unit.codec.process_values import Point
 
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.errors import UsageError
+from mandala_cas.model.ids import ContentId, HistoryId
+from mandala_cas.model.refs import AtomRef
 
 
 class Holder:
@@ -144,3 +146,13 @@ def test_a_long_path_is_cut_in_the_message_and_whole_in_the_error() -> None:
 
     assert caught.value.path == "[0]" * 90
     assert len(str(caught.value)) < 400
+
+
+def test_a_ref_inside_a_value_is_refused() -> None:
+    """Its history would be lost; as an argument of its own it keeps it."""
+    ref = AtomRef(HistoryId(bytes(16)), ContentId(bytes(32)), 5)
+
+    with pytest.raises(UsageError, match="refs are taken only as arguments") as caught:
+        content_id({"numbers": [1, ref]})
+
+    assert caught.value.path == '["numbers"][1]'
