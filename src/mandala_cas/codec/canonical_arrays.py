@@ -10,8 +10,8 @@ import numpy as np
 
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
-from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.codec.names import name_of
+from mandala_cas.envelope.hashing import new_hasher
 
 _CHUNK_BYTES: Final = 4 << 20
 _EXTENDED_SIZE: Final = 10
