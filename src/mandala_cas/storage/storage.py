@@ -304,10 +304,14 @@ class Storage:
         from mandala_cas.index.unpublished import open_segments  # noqa: PLC0415 (heavy)
 
         with self._recorder.lock:
-            return [
-                *self._view.segments.values(),
-                *open_segments(self._recorder.unpublished()),
-            ]
+            published = list(self._view.segments.values())
+            pending = open_segments(self._recorder.unpublished())
+        # Ctrl-C right after a publish can leave in the batch what is in the store already.
+        known = {(segment.header.writer, segment.header.seq) for segment in published}
+        return [
+            *published,
+            *(part for part in pending if (part.header.writer, part.header.seq) not in known),
+        ]
 
     def _has_value(self, content_id: ContentId) -> bool:
         """Tell whether the value is in the batch or on record here."""

@@ -74,7 +74,8 @@ class Recorder(ForkAware):
     def is_empty(self) -> bool:
         """Whether everything that was recorded is committed."""
         with self.lock:
-            return not (self._unpublished or self._packs or self._loose)
+            waiting = self._unpublished or self._packs or self._loose
+            return not (waiting or self._writer.unpublished)
 
     def held(self, content_id: ContentId) -> tuple[ValueRecord, Sealed] | None:
         """Return a value that is encoded and not in the store yet, if this batch holds it."""
@@ -175,10 +176,11 @@ class Recorder(ForkAware):
         Nothing here touches the store, so nothing here can fail half-way. A pack is sealed once,
         with one nonce, and tried again under the same name.
         """
-        waiting, self._open = self._open, []
+        waiting = list(self._open)
         records = iter([record for record, _ in waiting])
         for group in group_for_packs((record.payload_hash, sealed) for record, sealed in waiting):
             pack = seal_pack(group, nonce=self._draw(NONCE_SIZE))
+            # In this order, Ctrl-C at any line leads to no more than a value in two packs.
             self._packs.append(pack)
             for place in pack.placements:
                 record = next(records)
@@ -187,3 +189,4 @@ class Recorder(ForkAware):
                         record, location=place.name, offset=place.offset, stored_size=place.size
                     )
                 )
+            del self._open[: len(group)]
