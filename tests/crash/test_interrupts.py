@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mandala_cas.blobs import packs
 from mandala_cas.imports import Storage, op
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import ErrorAfter, ErrorBefore, FaultStore, Rule, StoreCall
@@ -76,7 +77,7 @@ def test_an_interrupt_between_two_packs_loses_no_value(
     """Nothing is taken out of the batch before its place is on record."""
     inner = MemoryObjectStore()
     storage = Storage(inner)
-    whole = recorder.seal_pack
+    whole = packs.seal_pack
     calls = 0
 
     def seal_pack(*args: Any, **kwargs: Any) -> Any:
