@@ -184,6 +184,19 @@ def test_an_unknown_policy_for_pickles_is_refused() -> None:
         Storage(pickle="alow")  # type: ignore[arg-type] # the mistake under test
 
 
+@pytest.mark.parametrize("flush_after", [-1, float("nan"), "1"])
+def test_a_time_that_is_none_is_refused(flush_after: Any) -> None:
+    """It would decide silently when work is safe."""
+    with pytest.raises(UsageError, match="flush_after is a number of seconds"):
+        Storage(flush_after=flush_after)
+
+
+def test_options_without_a_url_are_refused() -> None:
+    """Whoever gives credentials does not mean a store in memory."""
+    with pytest.raises(UsageError, match=r"\['key'\] are for URLs"):
+        Storage(storage_options={"key": "k"})
+
+
 def test_two_places_are_one_too_many() -> None:
     """`db_path` is another name, not another place."""
     with pytest.raises(UsageError, match="not both"):

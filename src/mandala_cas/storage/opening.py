@@ -40,10 +40,13 @@ def open_store(
         StoreUnavailableError: the place cannot be reached now.
     """
     objects: ObjectStore
-    if where is None:
-        objects = MemoryObjectStore()
-    elif isinstance(where, ObjectStore):
-        objects = where
+    if where is None or isinstance(where, ObjectStore):
+        if storage_options:
+            raise UsageError(
+                f"storage_options {sorted(storage_options)} are for URLs, and none was given; name "
+                "the URL, or leave them out"
+            )
+        objects = MemoryObjectStore() if where is None else where
     else:
         if isinstance(where, str | os.PathLike):
             _refuse_file(where)

@@ -95,7 +95,7 @@ class Storage:
             writer=self._writer,
             view=self._view,
             lookup=self._lookup,
-            flush_after_us=int(flush_after * 1e6),
+            flush_after_us=_microseconds(flush_after),
         )
         self._trust = Trust(pickle, key.key_id if key else _no_key, unsigned_is_own=not persistent)
         source = ValueSource(self._recorder.held, self._lookup.copies)
@@ -333,6 +333,13 @@ class Storage:
         """Refuse to work after `close`."""
         if self._closed:
             raise UsageError(f"{self!r} is closed; open the store again with Storage(...)")
+
+
+def _microseconds(flush_after: object) -> float:
+    """Return the bound on waiting compute; anything but a time would decide silently."""
+    if not isinstance(flush_after, int | float) or not flush_after >= 0:
+        raise UsageError(f"flush_after is a number of seconds from 0 on, got {flush_after!r}")
+    return flush_after * 1e6
 
 
 def _now_us() -> int:

@@ -45,7 +45,7 @@ class Recorder(ForkAware):
         writer: LogWriter,
         view: LogView,
         lookup: CallLookup,
-        flush_after_us: int,
+        flush_after_us: float,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Start with an empty batch; a batch holding ``flush_after_us`` of compute is flushed."""
