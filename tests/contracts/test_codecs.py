@@ -33,6 +33,10 @@ class Words(list[str]):
     """A subclass of a plain type, with more to it."""
 
 
+class Metres(np.float64):
+    """A number with a unit."""
+
+
 class TestPlain(CodecSuite):
     """msgpack and its markers."""
 
@@ -154,6 +158,7 @@ class TestArrays(CodecSuite):
             np.array([1, "a"], object),
             np.zeros(2, [("a", object)]),
             np.longlong(1) if np.longlong is not np.int64 else "the same here",
+            Metres(1.5),
             np.ma.array([1, 2]),
             np.zeros(2, [("a", "i4")]).view(np.recarray),
             np.zeros(2, titled),

@@ -307,11 +307,10 @@ def _step(value: Any, culprit: Any) -> str:
     if kind is Attributes:
         return next((f".{name}" for name, part in value.items() if part is culprit), "")
     if kind is dict:
-        for key, part in value.items():
-            if part is culprit:
-                return f'["{key}"]' if type(key) is str else f"[{key!r}]"
-            if key is culprit:
-                return ".keys()"
+        if any(key is culprit for key in value):
+            return ".keys()"
+        key = next((key for key, part in value.items() if part is culprit), None)
+        return f'["{key}"]' if type(key) is str else f"[{key!r}]"
     if kind in {list, tuple}:
         return next((f"[{i}]" for i, part in enumerate(value) if part is culprit), "")
     return ""

@@ -103,11 +103,7 @@ def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[mem
 
     def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
         """Tell whether a buffer goes into the stream."""
-        try:
-            raw = buffer.raw()
-        except BufferError:
-            # It is not contiguous.
-            return True
+        raw = buffer.raw()
         if raw.nbytes < _OUT_OF_BAND_MIN or len(buffers) >= _OUT_OF_BAND_COUNT_MAX:
             return True
         buffers.append(raw)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from scipy import sparse  # type: ignore[import-untyped]  # (it has no types)
 from sklearn.ensemble import RandomForestClassifier
 from tests.unit.codec.process_values import Point, Tags, model, pipeline, scaled
 
@@ -221,6 +222,20 @@ def test_a_result_that_is_kept_is_no_part_of_a_value() -> None:
     assert content_id(looked_at) == content_id(Lazy(3))
 
 
+def test_what_a_sparse_matrix_knows_of_itself_is_no_part_of_it() -> None:
+    """An op that looks at it must not turn the next call into a miss."""
+
+    def make() -> Any:
+        return sparse.csr_matrix(np.eye(3))
+
+    looked_at = make()
+
+    assert looked_at.has_sorted_indices
+    assert looked_at.has_canonical_format
+    assert content_id(looked_at) == content_id(make().copy()) == content_id(make())
+    assert content_id(looked_at) != content_id(make() * 2)
+
+
 def test_a_dataclass_is_its_fields_with_or_without_slots() -> None:
     """What a class is made of may change; what its instances say stays."""
 
@@ -252,6 +267,40 @@ def test_a_method_counts_with_what_it_is_bound_to() -> None:
 
     assert len(ids) == 3
     assert content_id("a".join) != content_id("b".join)
+
+
+def test_a_method_counts_by_its_source() -> None:
+    """And not only by its name, which two classes of one name share."""
+
+    def one() -> Any:
+        class Made:
+            def f(self) -> int:
+                return 1
+
+        return Made()
+
+    def other() -> Any:
+        class Made:
+            def f(self) -> int:
+                return 2
+
+        return Made()
+
+    other.__qualname__ = one.__qualname__
+    made = other()
+    type(made).__qualname__ = type(one()).__qualname__
+    type(made).f.__qualname__ = type(one()).f.__qualname__
+
+    assert content_id(one().f) == content_id(one().f)
+    assert content_id(one().f) != content_id(made.f)
+
+
+def test_the_order_of_a_set_does_not_count_in_subclasses() -> None:
+    """These two come in the order in which they were put in."""
+    one, other = Tags([0, 8]), Tags([8, 0])  # type: ignore[list-item]  # (numbers collide)
+
+    assert list(one) != list(other)
+    assert content_id(one) == content_id(other)
 
 
 def test_a_spawned_process_has_the_same_main_script() -> None:
@@ -368,6 +417,7 @@ def test_classes_differ_by_source_and_by_what_methods_close_over() -> None:
     assert content_id(make(1)) == content_id(make(1))
     assert content_id(make(1)) != content_id(make(2))
     assert content_id(make(1)()) == content_id(make(2)())
+    assert b"__class__" not in canonical_encoding(make(1))
 
 
 def test_code_without_a_file_has_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
