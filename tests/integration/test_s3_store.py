@@ -338,8 +338,10 @@ store.close()
 sys.exit(failed)
 """
 
+    # From Python 3.12 on, a fork of a process with threads warns; that it works is what is tested.
+    warnings = ["-W", "error::ResourceWarning", "-W", "ignore::DeprecationWarning:__main__"]
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", program, s3_url],
+        [sys.executable, *warnings, "-c", program, s3_url],
         check=False,
         env={**os.environ, **s3_server.environment},
         capture_output=True,
