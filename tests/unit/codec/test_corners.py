@@ -118,7 +118,7 @@ class Unreadable:
 
 def test_a_number_of_a_derived_class_is_no_plain_number() -> None:
     """It may hold more than NumPy looks at."""
-    assert content_id(Metres(1.5)) == content_id(copy.copy(Metres(1.5)))
+    assert content_id(Metres(1.5)) == content_id(Metres(1.5))
     assert content_id(Metres(1.5)) != content_id(np.float64(1.5))
     assert content_id(Metres(1.5)) != content_id(Metres(2.5))
 
