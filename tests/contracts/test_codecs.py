@@ -161,6 +161,7 @@ class TestArrays(CodecSuite):
             Metres(1.5),
             np.ma.array([1, 2]),
             np.zeros(2, [("a", "i4")]).view(np.recarray),
+            np.zeros(2, (np.record, [("a", "i4")])),
             np.zeros(2, titled),
             np.zeros(2, np.dtype("i4", metadata={"a": 1})),
             np.array(["a"], getattr(np.dtypes, "StringDType", lambda: "O")()),

@@ -120,9 +120,8 @@ class _Lowering:
     def __init__(self) -> None:
         """Have met nothing yet."""
         self.buffers: list[bytes] = []
-        # By id: whoever calls keeps the value alive, and this what is made on the way.
+        # By id: whoever calls keeps the value alive, and no container is made on the way.
         self._numbers: dict[int, int] = {}
-        self._kept: list[Any] = []
         self._open: set[int] = set()
 
     def lower(self, value: Any, depth: int) -> Any:
@@ -139,9 +138,7 @@ class _Lowering:
         form = FIELDS.get(kind)
         if form is not None:
             name, fields = form
-            parts = fields(value)
-            self._kept.append(parts)
-            return [ExtType(_MARKER, name), *self._each(parts, depth)]
+            return [ExtType(_MARKER, name), *self._each(fields(value), depth)]
         if kind not in _CONTAINERS:
             raise DeclinedError(f"a {kind.__qualname__} is not plain", found=kind)
         if kind in _MARKS and not value and kind is not set:

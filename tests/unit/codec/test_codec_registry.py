@@ -178,6 +178,14 @@ def test_foreign_errors_become_corruption_and_running_out_of_memory_does_not() -
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+def test_nothing_may_follow_a_header() -> None:
+    """It would be part of the payload hash and mean nothing."""
+    encoded = REGISTRY.encode(1, Digests())
+
+    with pytest.raises(CorruptionError, match="one map"):
+        REGISTRY.decode("plain", 1, encoded.header + b"\0", memoryview(b"".join(encoded.payload)))
+
+
 def test_a_stack_that_is_nearly_used_up_is_not_corruption() -> None:
     """The bytes are fine."""
     nested: list[Any] = []

@@ -6,6 +6,7 @@ import decimal
 import pickle
 import sys
 import types
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,8 @@ def test_much_sharing_takes_little_room() -> None:
 
 def test_what_lies_where_another_lay_is_not_shared() -> None:
     """Parts that are made while encoding die soon, and the next may get their place."""
-    value = [decimal.Decimal(n) for n in range(500)] + [slice(n, (n,)) for n in range(500)]
+    value: list[Any] = [decimal.Decimal(n) for n in range(500)]
+    value += [slice(n, (n,)) for n in range(500)]
 
     assert from_plain(to_plain(value)) == value
 
@@ -90,6 +92,13 @@ def test_many_large_bytes_do_not_fill_the_header(monkeypatch: pytest.MonkeyPatch
 
     assert len(header["buffers"]) == 2
     assert PlainCodec().decode(header, memoryview(b"".join(payload))) == value
+
+
+def test_how_safe_a_uuid_is_comes_back() -> None:
+    """Its equality does not look at that."""
+    value = uuid.UUID(int=5, is_safe=uuid.SafeUUID.safe)
+
+    assert from_plain(to_plain(value)).is_safe is uuid.SafeUUID.safe
 
 
 def test_every_form_that_is_written_is_read() -> None:
@@ -120,6 +129,7 @@ def test_every_form_that_is_written_is_read() -> None:
         marked(b"timezone", 5, None),
         marked(b"timedelta", 10**12, 0, 0),
         marked(b"Decimal", 0, "1e5", 0),
+        marked(b"Fraction", "1e1000000000"),
         marked(b"Fraction", "1e1000000000", 1),
         marked(b"Fraction", 1, 0),
         marked(b"UUID", b"short", None),
@@ -229,6 +239,16 @@ def test_what_lies_between_fields_is_not_written() -> None:
     assert not any(bytes(buffer))
 
 
+@pytest.mark.parametrize("align", [True, False])
+def test_structures_stay_aligned(*, align: bool) -> None:
+    """Their equality does not look at that."""
+    array = np.zeros(2, np.dtype([("a", "i1"), ("b", "i8")], align=align))
+
+    header, (buffer,) = ArrayCodec().encode(array)
+
+    assert ArrayCodec().decode(header, memoryview(buffer)).dtype.isalignedstruct == align
+
+
 def test_values_of_tables_can_be_changed() -> None:
     """Arrow's own memory cannot."""
     frame = pd.DataFrame({"a": [1, 2], "b": [1.5, None], "c": pd.array([1, None], dtype="Int64")})
@@ -279,6 +299,20 @@ def test_arrays_in_pickles_are_beside_the_stream_and_writable(
     assert any(np.shares_memory(np.frombuffer(p, np.uint8), arrays["a"]) for p in payload[1:] if p)
     assert all(array.flags.writeable for array in found.values())
     assert found["c"].tolist() == list(range(9000))
+
+
+def test_payloads_of_pickles_are_what_their_headers_say() -> None:
+    """Pickle itself would be content with more than it needs."""
+    header, payload = PickleCodec().encode([np.arange(5000)])
+    whole = b"".join(payload)
+
+    (size,) = header["buffers"]
+    for wrong in ([1], [], [size, -8], [size, 64, -64], [2**62]):
+        with pytest.raises(ValueError, match="header"):
+            PickleCodec().decode({**header, "buffers": wrong}, memoryview(whole))
+    for wrong_payload in (whole + b"\0", whole[:-1]):
+        with pytest.raises(ValueError, match="header"):
+            PickleCodec().decode(header, memoryview(wrong_payload))
 
 
 def test_buffers_of_pickles_are_aligned() -> None:
