@@ -139,6 +139,24 @@ def test_an_answer_that_was_given_stays_until_it_is_dropped(
     assert lookup.find(early.call_id) == early
 
 
+def test_when_the_answer_is_dropped_the_earliest_of_the_others_takes_its_place(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """Whichever came in first."""
+    given, late, early = (
+        make_call("gen", "seed", [name], started_us=started)
+        for name, started in (("given", 5), ("late", 20), ("early", 10))
+    )
+    own = make_segment([given], writer=1)
+    others = [make_segment([late], writer=2), make_segment([early], writer=3)]
+    lookup.add_segments([own, *others])
+
+    lookup.add_segments([make_segment([tombstone_of(own, 0)], writer=4)])
+
+    assert lookup.find(early.call_id) == early
+    assert lookup.find_equal(early.content_id) == early
+
+
 def test_all_copies_of_a_value_are_known(
     lookup: CallLookup,
     make_segment: MakeSegment,
