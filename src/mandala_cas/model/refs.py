@@ -86,10 +86,6 @@ class Ref:
         """Return the same ref without its value."""
         return type(self)(self.history_id, self.content_id, loader=self._loader)
 
-    def with_value(self, value: Any) -> Ref:
-        """Return the same ref with ``value`` attached."""
-        return type(self)(self.history_id, self.content_id, value, self._loader)
-
     def __eq__(self, other: object) -> bool:
         """Compare histories."""
         return self.history_id == other.history_id if isinstance(other, Ref) else NotImplemented

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,7 +27,7 @@ class StoredCalls:
         encoder: ValueEncoder,
         values: ValueLoader,
         loader: RefLoader,
-        clock_us: Callable[[], int] | None = None,
+        clock_us: Callable[[], int],
     ) -> None:
         """``loader`` is what the refs handed out carry."""
         self._lookup = lookup
@@ -66,4 +65,4 @@ class StoredCalls:
 
     def now_us(self) -> int:
         """Return the time, in microseconds since 1970."""
-        return time.time_ns() // 1000 if self._clock_us is None else self._clock_us()
+        return self._clock_us()

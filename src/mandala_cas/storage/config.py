@@ -96,7 +96,7 @@ def _fields(data: bytes, where: str) -> dict[str, Any]:
         fields = json.loads(data[:CONFIG_SIZE_MAX])
     except (ValueError, RecursionError) as error:
         raise CorruptionError(
-            f"the config of {where} is not JSON; restore it from a replica", url=where
+            f"the config of {where} is not JSON; restore it", url=where
         ) from error
     if not isinstance(fields, dict):
         raise CorruptionError(f"the config of {where} is not a JSON object; restore it", url=where)

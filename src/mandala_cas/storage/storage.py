@@ -80,7 +80,7 @@ class Storage:
         if pickle not in {"trusted", "allow", "refuse"}:
             raise UsageError(f"pickle is 'trusted', 'allow' or 'refuse', got {pickle!r}")
         where = path_or_url if path_or_url is not None else db_path
-        self._objects, self._config = open_store(where, storage_options)
+        self._objects, _ = open_store(where, storage_options)
         persistent = self._objects.capabilities.persistent
         key = KeyFile(default_key_path()) if persistent else None
         blobs = BlobStore(self._objects)
@@ -106,6 +106,7 @@ class Storage:
             encoder=ValueEncoder(blobs, codecs, self._is_readable),
             values=self._values,
             loader=self,
+            clock_us=_now_us,
         )
         self._codecs = codecs
         self._tables: TableCache | None = None
