@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.log.segment import Segment
-from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    TagRecord,
+    Tombstone,
+    Untag,
+    ValueRecord,
+)
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
 
 _SegmentKey = tuple[WriterId, int]
@@ -144,6 +151,8 @@ class CallLookup:
             case Tombstone():
                 self._tombstones[entry.writer, entry.seq].append(entry)
                 self._bury((entry.writer, entry.seq))
+            case TagRecord() | Untag():
+                pass  # no call and no value is found by a tag
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the live record of the call, if there is one."""

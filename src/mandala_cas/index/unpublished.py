@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mandala_cas.log.rows import build_tables
+from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES, build_tables
 from mandala_cas.log.segment import NO_PREVIOUS, Segment, segment_header
-from mandala_cas.model.entries import CallRecord, Entry, Tombstone
+from mandala_cas.model.entries import CallRecord, Entry, Tombstone, Untag
 from mandala_cas.model.ids import Dot, WriterId
 
 # Tombstones have no dots, so a batch of nothing else is nobody's.
@@ -25,7 +25,7 @@ def open_segments(entries: Sequence[tuple[Entry, Dot | None]]) -> list[Segment]:
     for entry, dot in entries:
         if isinstance(entry, CallRecord) and dot is not None:
             batches.setdefault((dot.writer, dot.seq), []).append(entry)
-        elif isinstance(entry, Tombstone):
+        elif isinstance(entry, Tombstone | Untag):
             others.append(entry)
     if others:
         batches[NOBODY, 0] = others
@@ -43,16 +43,18 @@ def open_segment(entries: Sequence[Entry], writer: WriterId, seq: int) -> Segmen
         library="",
         session={},
     )
-    calls, slots, values, _ = build_tables(entries)
+    tables = build_tables(entries)
     return Segment(
         name="",
         digest=b"",
         size=0,
         header=header,
-        calls=calls,
-        slots=slots,
-        values=values,
+        calls=tables[CALLS],
+        slots=tables[SLOTS],
+        values=tables[VALUES],
+        tags=tables[TAGS],
         tombstones=tuple(entry for entry in entries if isinstance(entry, Tombstone)),
+        untags=tuple(entry for entry in entries if isinstance(entry, Untag)),
         other=(),
         signature=None,
     )

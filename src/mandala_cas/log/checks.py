@@ -15,9 +15,20 @@ import numpy.typing as npt
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, UsageError
 from mandala_cas.log.columns import LENGTH_MAX, Numbers
-from mandala_cas.log.rows import CALLS, SLOTS, TOMBS, VALUES
+from mandala_cas.log.rows import CALLS, SLOTS, TAGS, TOMBS, UNTAGS, VALUES
 from mandala_cas.log.tables import Table
-from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    TagRecord,
+    TagTarget,
+    Tier,
+    Tombstone,
+    TombstoneReason,
+    Untag,
+    ValueRecord,
+)
+from mandala_cas.model.ids import HistoryId
 from mandala_cas.objectstore.layout import BLOBS, check_payload_name
 
 # Years 1 to 9999: what a datetime can hold.
@@ -28,12 +39,14 @@ SIZE_MAX: Final = (1 << 62) - 1
 PACKED_SIZE_MAX: Final = 64 << 20
 # Far above what a record has, far below what a segment holds.
 ENTRY_SIZE_MAX: Final = 16 << 20
+TAG_NAME_MAX: Final = 200
 
 # What a row takes besides its text and bytes, at most.
 _CALL_SIZE: Final = 160
 _SLOT_SIZE: Final = 64
 _VALUE_SIZE: Final = 160
-_TOMBSTONE_SIZE: Final = 24
+_TOMBSTONE_SIZE: Final = 32
+_TAG_SIZE: Final = 64
 _WORD_SIZE: Final = 8
 _NO_TIER: Final = 255
 
@@ -49,10 +62,12 @@ def entry_size(entry: Entry) -> int:
             size = _call_size(entry)
         case ValueRecord():
             size = _value_size(entry)
-        case Tombstone(_, seq, first, last):
+        case Tombstone(_, seq, first, last) | Untag(_, seq, first, last):
             if not (0 <= seq <= SEQ_MAX and 0 <= first <= last <= LENGTH_MAX):
                 raise UsageError(f"a tombstone names rows of a segment, got {entry}", entry=entry)
             size = _TOMBSTONE_SIZE
+        case TagRecord():
+            size = _tag_size(entry)
     if size > ENTRY_SIZE_MAX:
         raise UsageError(
             f"an entry of the log has at most {ENTRY_SIZE_MAX} bytes, got {size}; "
@@ -70,9 +85,11 @@ def check_tables(tables: Mapping[str, Table], *, name: str) -> None:
     """
     _check_calls(tables[CALLS], tables[SLOTS], name)
     _check_values(tables[VALUES], name)
-    tombs = tables[TOMBS]
-    _check(name, "tombstones", tombs.numbers("seq") <= SEQ_MAX)
-    _check(name, "tombstones", tombs.numbers("first") <= tombs.numbers("last"))
+    _check(name, TOMBS, tables[TOMBS].numbers("reason") <= max(TombstoneReason))
+    for table in (TOMBS, UNTAGS):
+        _check(name, table, tables[table].numbers("seq") <= SEQ_MAX)
+        _check(name, table, tables[table].numbers("first") <= tables[table].numbers("last"))
+    _check_tags(tables[TAGS], name)
 
 
 def is_time(value: object) -> bool:
@@ -120,6 +137,21 @@ def _value_size(value: ValueRecord) -> int:
     return size + _text_size((value.location, value.codec_name), value)
 
 
+def _tag_size(tag: TagRecord) -> int:
+    """Return the size of a tag that the format has a place for."""
+    if not (
+        is_time(tag.created_us)
+        and len(tag.history_id) == HistoryId.SIZE
+        and 0 < len(tag.name) <= TAG_NAME_MAX
+    ):
+        raise UsageError(
+            f"a tag has a name of 1 to {TAG_NAME_MAX} characters and a time in the years 1 to "
+            f"9999, got {tag}",
+            entry=tag,
+        )
+    return _TAG_SIZE + _text_size((tag.name,), tag)
+
+
 def _text_size(words: Sequence[str], entry: Entry) -> int:
     """Return the size of words, each as if it were met for the first time."""
     try:
@@ -157,6 +189,15 @@ def _check_calls(calls: Table, slots: Table, name: str) -> None:
     begins = np.zeros(slots.row_count + 1, bool)
     begins[starts] = True
     _check(name, "slots", (is_output[1:] >= is_output[:-1]) | begins[1:-1])
+
+
+def _check_tags(tags: Table, name: str) -> None:
+    """Check that every tag has a name, a time, and a target of a known kind."""
+    _check(name, TAGS, tags.numbers("target") <= max(TagTarget))
+    created = tags.numbers("created_us")
+    _check(name, TAGS, (created >= TIME_MIN_US) & (created <= TIME_MAX_US))
+    fits = [0 < len(word) <= TAG_NAME_MAX for word in tags.text("name").words]
+    _check(name, TAGS, np.array(fits, bool))
 
 
 def _check_values(values: Table, name: str) -> None:

@@ -17,7 +17,18 @@ from mandala_cas.log.columns import (
     text_column,
 )
 from mandala_cas.log.tables import Schema, Table
-from mandala_cas.model.entries import CallRecord, Entry, Slot, Tier, Tombstone, ValueRecord
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    Slot,
+    TagRecord,
+    TagTarget,
+    Tier,
+    Tombstone,
+    TombstoneReason,
+    Untag,
+    ValueRecord,
+)
 from mandala_cas.model.ids import (
     CallContentId,
     CallId,
@@ -32,6 +43,8 @@ CALLS: Final = "calls"
 SLOTS: Final = "slots"
 VALUES: Final = "values"
 TOMBS: Final = "tombs"
+TAGS: Final = "tags"
+UNTAGS: Final = "untags"
 
 SCHEMA: Final[Schema] = {
     CALLS: {
@@ -66,18 +79,31 @@ SCHEMA: Final[Schema] = {
         "codec_header": "bytes",
         "inline": "bytes",
     },
-    TOMBS: {"writer": "fixed8", "seq": "u4", "first": "u4", "last": "u4"},
+    TOMBS: {"writer": "fixed8", "seq": "u4", "first": "u4", "last": "u4", "reason": "u1?"},
+    TAGS: {
+        "name": "text",
+        "target": "u1",
+        "history_id": "fixed16",
+        "content_id": "fixed32",
+        "created_us": "i8",
+    },
+    UNTAGS: {"writer": "fixed8", "seq": "u4", "first": "u4", "last": "u4"},
 }
 
 _NONE: Final = bytes(CallId.SIZE)
 
 
-def build_tables(entries: Sequence[Entry]) -> tuple[Table, Table, Table, Table]:
-    """Return ``entries`` as tables of calls, slots, values and tombstones, in their order."""
+def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
+    """Return ``entries`` as the tables of ``SCHEMA``, by name; rows keep their order."""
     calls = [entry for entry in entries if isinstance(entry, CallRecord)]
-    values = [entry for entry in entries if isinstance(entry, ValueRecord)]
-    tombs = [entry for entry in entries if isinstance(entry, Tombstone)]
-    return _call_table(calls), _slot_table(calls), _value_table(values), _tomb_table(tombs)
+    return {
+        CALLS: _call_table(calls),
+        SLOTS: _slot_table(calls),
+        VALUES: _value_table([entry for entry in entries if isinstance(entry, ValueRecord)]),
+        TOMBS: _tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
+        TAGS: _tag_table([entry for entry in entries if isinstance(entry, TagRecord)]),
+        UNTAGS: _untag_table([entry for entry in entries if isinstance(entry, Untag)]),
+    }
 
 
 def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
@@ -121,18 +147,41 @@ def read_value(values: Table, row: int) -> ValueRecord:
     )
 
 
+def read_tag(tags: Table, row: int) -> TagRecord:
+    """Return one tag as an entry."""
+    return TagRecord(
+        name=tags.text("name")[row],
+        target=TagTarget(int(tags.numbers("target")[row])),
+        history_id=bytes(tags.fixed("history_id")[row]),
+        content_id=ContentId(tags.fixed("content_id")[row]),
+        created_us=int(tags.numbers("created_us")[row]),
+    )
+
+
 def read_tombstones(tombs: Table) -> tuple[Tombstone, ...]:
     """Return all tombstones as entries."""
-    return tuple(
-        Tombstone(WriterId(writer), seq, first, last)
+    reasons = [TombstoneReason(reason) for reason in tombs.numbers("reason").tolist()]
+    ranges = zip(_ranges(tombs), reasons, strict=True)
+    return tuple(Tombstone(*dots, reason) for dots, reason in ranges)
+
+
+def read_untags(untags: Table) -> tuple[Untag, ...]:
+    """Return all that hides tags, as entries."""
+    return tuple(Untag(*dots) for dots in _ranges(untags))
+
+
+def _ranges(table: Table) -> list[tuple[WriterId, int, int, int]]:
+    """Return the ranges of dots that the rows of a table name."""
+    return [
+        (WriterId(writer), seq, first, last)
         for writer, seq, first, last in zip(
-            tombs.fixed("writer").rows(),
-            tombs.numbers("seq").tolist(),
-            tombs.numbers("first").tolist(),
-            tombs.numbers("last").tolist(),
+            table.fixed("writer").rows(),
+            table.numbers("seq").tolist(),
+            table.numbers("first").tolist(),
+            table.numbers("last").tolist(),
             strict=True,
         )
-    )
+    ]
 
 
 def _call_table(calls: Sequence[CallRecord]) -> Table:
@@ -187,13 +236,35 @@ def _value_table(values: Sequence[ValueRecord]) -> Table:
 
 def _tomb_table(tombs: Sequence[Tombstone]) -> Table:
     """Return the table of tombstones."""
-    columns: dict[str, Column] = {
-        "writer": fixed_column(8, [tomb.writer for tomb in tombs]),
-        "seq": number_column("u4", [tomb.seq for tomb in tombs]),
-        "first": number_column("u4", [tomb.first for tomb in tombs]),
-        "last": number_column("u4", [tomb.last for tomb in tombs]),
+    reason = number_column("u1", [tomb.reason for tomb in tombs])
+    return Table(TOMBS, len(tombs), {**_range_columns(tombs), "reason": reason})
+
+
+def _untag_table(untags: Sequence[Untag]) -> Table:
+    """Return the table of what hides tags."""
+    return Table(UNTAGS, len(untags), _range_columns(untags))
+
+
+def _range_columns(entries: Sequence[Tombstone] | Sequence[Untag]) -> dict[str, Column]:
+    """Return the columns that name ranges of dots."""
+    return {
+        "writer": fixed_column(8, [entry.writer for entry in entries]),
+        "seq": number_column("u4", [entry.seq for entry in entries]),
+        "first": number_column("u4", [entry.first for entry in entries]),
+        "last": number_column("u4", [entry.last for entry in entries]),
     }
-    return Table(TOMBS, len(tombs), columns)
+
+
+def _tag_table(tags: Sequence[TagRecord]) -> Table:
+    """Return the table of tags."""
+    columns: dict[str, Column] = {
+        "name": text_column([tag.name for tag in tags]),
+        "target": number_column("u1", [tag.target for tag in tags]),
+        "history_id": fixed_column(16, [tag.history_id for tag in tags]),
+        "content_id": fixed_column(32, [tag.content_id for tag in tags]),
+        "created_us": number_column("i8", [tag.created_us for tag in tags]),
+    }
+    return Table(TAGS, len(tags), columns)
 
 
 def _read_slots(slots: Table, begin: int, end: int) -> tuple[Slot, ...]:

@@ -5,7 +5,7 @@
     envelope (kind 3), signed where there is a key
         header    writer, seq, previous, created_us, call_count, tombstone_count, min_reader,
                   library, session
-        payload   tables calls, slots, values, tombs; see ``mandala_cas.log.tables``
+        payload   tables calls, slots, values, tombs, tags, untags; see ``mandala_cas.log.tables``
 
 ``docs/reference/format.md`` is normative.
 """
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 from blake3 import blake3
 
 from mandala_cas.envelope.packing import corruption
@@ -23,20 +24,32 @@ from mandala_cas.envelope.seal import HEADER_MAX, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature, Signer
 from mandala_cas.errors import UnsupportedFormatError, UsageError
 from mandala_cas.log.checks import SEQ_MAX, check_tables, is_time
+from mandala_cas.log.part import Dots
 from mandala_cas.log.rows import (
     CALLS,
     SCHEMA,
     SLOTS,
+    TAGS,
     TOMBS,
+    UNTAGS,
     VALUES,
     build_tables,
     read_call,
+    read_tag,
     read_tombstones,
+    read_untags,
     read_value,
 )
 from mandala_cas.log.tables import Table, decode_tables, encode_tables
-from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
-from mandala_cas.model.ids import Dot, WriterId
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    TagRecord,
+    Tombstone,
+    Untag,
+    ValueRecord,
+)
+from mandala_cas.model.ids import Dot, SegmentId, WriterId
 from mandala_cas.objectstore.layout import parse_segment_name, segment_name
 
 READER_VERSION: Final = 1
@@ -66,7 +79,7 @@ class SegmentHeader:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """A segment as it was read, every length and code in it checked.
+    """A segment as it was read, every length and code in it checked; a ``LogPart``.
 
     ``digest`` is blake3 of the whole object, ``size`` the object's in bytes. ``other`` are the
     tables that this version does not know.
@@ -79,9 +92,24 @@ class Segment:
     calls: Table
     slots: Table
     values: Table
+    tags: Table
     tombstones: tuple[Tombstone, ...]
+    untags: tuple[Untag, ...]
     other: tuple[Table, ...]
     signature: Signature | None
+
+    @property
+    def segment_id(self) -> SegmentId:
+        """What the segment is called inside runs."""
+        header = self.header
+        return SegmentId(
+            header.writer + header.seq.to_bytes(4, "big") + self.digest[:8].ljust(8, b"\0")
+        )
+
+    @property
+    def segment_ids(self) -> frozenset[SegmentId]:
+        """This segment."""
+        return frozenset((self.segment_id,))
 
     def call_record(self, row: int) -> CallRecord:
         """Return one row of ``calls`` with its slots."""
@@ -91,9 +119,45 @@ class Segment:
         """Return one row of ``values``."""
         return read_value(self.values, _checked(row, self.values))
 
+    def value_created_us(self, row: int) -> int:
+        """Return when this segment was written."""
+        _checked(row, self.values)
+        return self.header.created_us
+
+    def tag_record(self, row: int) -> TagRecord:
+        """Return one row of ``tags``."""
+        return read_tag(self.tags, _checked(row, self.tags))
+
+    def call_dots(self) -> Dots:
+        """Return the dots of all rows of ``calls``."""
+        count = self.calls.row_count
+        return Dots(
+            np.full(count, int.from_bytes(self.header.writer, "big"), np.uint64),
+            np.full(count, self.header.seq, np.uint32),
+            np.arange(count, dtype=np.uint32),
+        )
+
     def dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``calls``."""
         return Dot(self.header.writer, self.header.seq, _checked(row, self.calls))
+
+    def tag_dot(self, row: int) -> Dot:
+        """Return what names the record in one row of ``tags``."""
+        return Dot(self.header.writer, self.header.seq, _checked(row, self.tags))
+
+    def rows_named_by(self, tombstone: Tombstone) -> range:
+        """Return the rows of ``calls`` that a tombstone hides."""
+        return self._named(tombstone, self.calls.row_count)
+
+    def tag_rows_named_by(self, untag: Untag) -> range:
+        """Return the rows of ``tags`` that are hidden."""
+        return self._named(untag, self.tags.row_count)
+
+    def _named(self, entry: Tombstone | Untag, row_count: int) -> range:
+        """Return the rows that ``entry`` names; it may name more than there are."""
+        if (entry.writer, entry.seq) != (self.header.writer, self.header.seq):
+            return range(0)
+        return range(entry.first, min(entry.last + 1, row_count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +204,7 @@ def encode_segment(
 
     ``level`` is that of zstd; None stores the payload raw, for examples that people read.
     """
-    return seal_tables(build_tables(entries), header, signer, level=level)
+    return seal_tables(tuple(build_tables(entries).values()), header, signer, level=level)
 
 
 def seal_tables(
@@ -205,7 +269,9 @@ def decode_segment(name: str, data: bytes) -> Segment:
         calls=tables[CALLS],
         slots=tables[SLOTS],
         values=tables[VALUES],
+        tags=tables[TAGS],
         tombstones=read_tombstones(tables[TOMBS]),
+        untags=read_untags(tables[UNTAGS]),
         other=tuple(table for key, table in tables.items() if key not in SCHEMA),
         signature=envelope.signature,
     )

@@ -28,6 +28,7 @@ from mandala_cas.log.columns import (
     TextColumn,
     decode_column,
     encode_column,
+    number_column,
 )
 from mandala_cas.objectstore.api import Buffer
 
@@ -35,6 +36,7 @@ DIRECTORY_MAX: Final = 1 << 20
 
 _ALIGNMENT: Final = 8
 _PREFIX_SIZE: Final = 8
+_LATER: Final = "?"
 _ROW_COUNT_MAX: Final = (1 << 32) - 1
 
 _ColumnT = TypeVar("_ColumnT", FixedColumn, NumberColumn, TextColumn, BytesColumn)
@@ -97,7 +99,8 @@ def decode_tables(payload: memoryview, schema: Schema, *, name: str) -> dict[str
     """Return the tables in ``payload``, by name.
 
     Those in ``schema`` (table, column, type) have all its columns, and are there also where they
-    have no rows. Other tables and columns are raw.
+    have no rows. A type with ``?`` behind it is that of numbers which came later: they are 0
+    where a writer did not know the column. Other tables and columns are raw.
 
     Raises:
         CorruptionError: these are no such tables; ``name`` says where.
@@ -168,14 +171,17 @@ def _decode_table(
         if not isinstance(type_name, str) or not isinstance(sizes, list) or column_name in columns:
             raise corruption(name, f"has no description of column {column_name[:40]!r}")
         taken = [blocks.take(size) for size in sizes]
-        expected = known.get(column_name)
-        if expected is None:
+        expected = known.get(column_name, "").rstrip(_LATER)
+        if not expected:
             columns[column_name] = RawColumn(type_name, tuple(bytes(block) for block in taken))
         elif type_name == expected:
             columns[column_name] = decode_column(type_name, taken, row_count, name=name)
         else:
             raise corruption(name, f"has {column_name!r} as {type_name[:20]!r}, not {expected}")
     missing = known.keys() - columns.keys()
+    for column_name in [column for column in missing if known[column].endswith(_LATER)]:
+        columns[column_name] = number_column(known[column_name].rstrip(_LATER), [0] * row_count)
+        missing.discard(column_name)
     if missing:
         raise corruption(name, f"lacks {sorted(missing)} in table {table_name!r}")
     return Table(table_name, row_count, columns)
@@ -199,7 +205,9 @@ def _empty_table(table_name: str, columns: Mapping[str, str]) -> Table:
         table_name,
         0,
         {
-            column: decode_column(type_name, [empty] * blocks.get(type_name, 1), 0, name=table_name)
+            column: decode_column(
+                type_name.rstrip(_LATER), [empty] * blocks.get(type_name, 1), 0, name=table_name
+            )
             for column, type_name in columns.items()
         },
     )

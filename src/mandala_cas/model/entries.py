@@ -1,4 +1,4 @@
-"""What a segment of the log can say: a call was made, a value is there, a record is dropped.
+"""What a segment of the log can say: calls, values, tags, and what hides them again.
 
 These are the statements as the program speaks of them. How they become columns and bytes is the
 log's business (``docs/reference/format.md``).
@@ -83,12 +83,56 @@ class ValueRecord:
     inline: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+class TombstoneReason(IntEnum):
+    """Why a record no longer counts; the numbers are part of the format."""
+
+    DROPPED = 0
+    LOST = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Tombstone:
-    """Drops the call records ``first`` to ``last`` (both included) of one segment.
+    """Hides the call records ``first`` to ``last`` (both included) of one segment.
 
     Observed-remove: it names exactly the records that were seen, so one that nobody had seen,
-    or one that is made later, lives.
+    or one that is made later, lives. ``DROPPED`` is a person's wish; ``LOST`` says that the values
+    of these calls can no longer be read, so that they are made again.
+    """
+
+    writer: WriterId
+    seq: int
+    first: int
+    last: int
+    reason: TombstoneReason = TombstoneReason.DROPPED
+
+
+class TagTarget(IntEnum):
+    """What a tag is put on; the numbers are part of the format."""
+
+    REF = 0
+    CALL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TagRecord:
+    """One thing under a name that a person gave; what a tag names is kept.
+
+    ``history_id`` is that of the ref or the call. ``content_id`` is that of the ref, and zero bytes
+    for a call. ``created_us`` are microseconds since 1970 (UTC).
+    """
+
+    name: str
+    target: TagTarget
+    history_id: bytes
+    content_id: ContentId
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Untag:
+    """Hides the tag records ``first`` to ``last`` (both included) of one segment.
+
+    Observed-remove, as a tombstone is for calls.
     """
 
     writer: WriterId
@@ -97,4 +141,4 @@ class Tombstone:
     last: int
 
 
-Entry = CallRecord | ValueRecord | Tombstone
+Entry = CallRecord | ValueRecord | Tombstone | TagRecord | Untag

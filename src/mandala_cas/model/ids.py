@@ -111,6 +111,16 @@ class WriterId(Id):
     SIZE = 8
 
 
+class SegmentId(Id):
+    """Names a segment wherever its rows are: writer, number (big-endian), digest prefix.
+
+    The name of a segment holds the same three, so that a listing tells what a run covers.
+    """
+
+    __slots__ = ()
+    SIZE = 20
+
+
 class KeyId(Id):
     """Names a signing key: the first half of blake3 of its public part."""
 

@@ -47,4 +47,4 @@ def resealed(
     return segment_name(time_ms, WRITER, 0, blake3(data).digest()), data
 
 
-PAYLOAD = b"".join(bytes(part) for part in encode_tables(build_tables(BATCH)))
+PAYLOAD = b"".join(bytes(part) for part in encode_tables(tuple(build_tables(BATCH).values())))

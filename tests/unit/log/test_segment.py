@@ -273,7 +273,7 @@ def test_a_payload_without_a_directory_is_corrupt(prefix: bytes) -> None:
 
 def with_column(table_index: int, column: str, changed: object) -> tuple[str, bytes]:
     """Return ``BATCH`` with one column exchanged."""
-    tables = list(build_tables(BATCH))
+    tables = list(build_tables(BATCH).values())
     table = tables[table_index]
     assert isinstance(changed, NumberColumn | RawColumn)
     tables[table_index] = Table(table.name, table.row_count, {**table.columns, column: changed})
@@ -318,7 +318,7 @@ def test_calls_that_share_slots_are_corrupt(starts: list[int]) -> None:
     batch: list[Entry] = [call_record(number) for number in range(3)]
 
     def with_starts(rows: list[int]) -> Segment:
-        calls, *others = build_tables(batch)
+        calls, *others = build_tables(batch).values()
         columns = {**calls.columns, "slot_start": number_column("u4", rows)}
         tables = [Table(calls.name, calls.row_count, columns), *others]
         segment = seal_tables(tables, header_of(batch), None)
@@ -367,7 +367,7 @@ def test_sizes_that_no_packed_value_has_are_corrupt(column: str, size: int) -> N
     )
 
     def with_size(rows: list[int]) -> Segment:
-        calls, slots, values, tombs = build_tables([packed])
+        calls, slots, values, tombs, *_ = build_tables([packed]).values()
         columns = {**values.columns, column: number_column("u8", rows)}
         tables = [calls, slots, Table(values.name, 1, columns), tombs]
         segment = seal_tables(tables, header_of([packed]), None)
@@ -418,7 +418,7 @@ def test_a_place_that_is_none_is_corrupt() -> None:
 
 def test_slots_without_calls_are_corrupt() -> None:
     """Every slot is one call's."""
-    tables = build_tables(BATCH)
+    tables = tuple(build_tables(BATCH).values())
     header = replace(header_of(BATCH), call_count=0)
     segment = seal_tables(tables[1:], header, None)
 
@@ -428,7 +428,7 @@ def test_slots_without_calls_are_corrupt() -> None:
 
 def test_what_is_not_known_is_carried_as_it_is() -> None:
     """A reader of today keeps the tables and columns of tomorrow."""
-    calls, slots, values, tombs = build_tables(BATCH)
+    calls, slots, values, tombs, *_ = build_tables(BATCH).values()
     extra = RawColumn("decimal128", (b"abc", b"", b"12345678"))
     later = Table("tags", 7, {"tag": extra, "more": fixed_column(8, [b"8 bytes."])})
     calls = Table(calls.name, calls.row_count, {**calls.columns, "code_version": extra})
