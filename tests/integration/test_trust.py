@@ -138,11 +138,11 @@ def test_an_unsigned_segment_is_nobodys(store: Path, be: Callable[[str], None]) 
     storage = Storage()
     with storage:
         ref: Any = read(1)
-    (name,) = storage._view.segments
+    (name,) = storage._parts.view.segments
     unsigned = store / name
     for segment in segments(store):
         segment.unlink()
-    unsigned.write_bytes(storage._objects.get(name))
+    unsigned.write_bytes(storage._parts.objects.get(name))
 
     with pytest.raises(UntrustedError, match="unknown writer"):
         Storage(store).unwrap(ref.detached())

@@ -24,6 +24,17 @@ class StoreConfig:
     created_by: str
     read_features: tuple[str, ...] = ()
     write_features: tuple[str, ...] = ()
+    gc_features: tuple[str, ...] = ()
+
+    @property
+    def unknown_write_features(self) -> tuple[str, ...]:
+        """What a writer would have to know and this version does not: it may only read."""
+        return self.write_features
+
+    @property
+    def unknown_gc_features(self) -> tuple[str, ...]:
+        """What a collector would have to know and this version does not: it removes nothing."""
+        return self.gc_features
 
     def to_json(self) -> bytes:
         """Return the bytes of the object, made for people to read as well."""
@@ -35,7 +46,7 @@ class StoreConfig:
             "features": {
                 "read": list(self.read_features),
                 "write": list(self.write_features),
-                "gc": [],
+                "gc": list(self.gc_features),
             },
             "params": {
                 "inline_max": INLINE_MAX,
@@ -78,8 +89,10 @@ def parse_config(data: bytes, where: str) -> StoreConfig:
         str(fields.get("created_by")),
         _names(features.get("read")),
         _names(features.get("write")),
+        _names(features.get("gc")),
     )
-    unknown = config.read_features + config.write_features
+    # None is known yet; one that concerns writers or collectors leaves readers alone.
+    unknown = config.read_features
     if unknown or fields.get("hash") != HASH:
         raise UnsupportedFormatError(
             f"{where} needs {', '.join(unknown) or fields.get('hash')}, which this mandala-cas "

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.objectstore import layout
@@ -14,10 +15,12 @@ from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.opening import open_object_store
+from mandala_cas.objectstore.readonly import ReadOnlyObjectStore
 from mandala_cas.storage.config import StoreConfig, new_config, parse_config
 
 # An fsspec filesystem that knows its root is welcome too; fsspec has no types to name it by.
 Location = str | os.PathLike[str] | ObjectStore
+Mode = Literal["rw", "r"]
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _README: Final = b"""\
@@ -27,15 +30,29 @@ Do not rename or edit anything: `pip install mandala-cas`, then `mandala_cas.Sto
 """
 
 
-def open_store(
-    where: Location | None, storage_options: Mapping[str, Any] | None = None
-) -> tuple[ObjectStore, StoreConfig]:
-    """Return the object store at ``where`` and its config; make a new store where nothing is.
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store that was found or made; ``read_only`` says why nothing can be written, if so."""
 
-    None is a new store in memory.
+    objects: ObjectStore
+    config: StoreConfig
+    read_only: str | None
+
+
+def open_store(
+    where: Location | None,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    mode: Mode = "rw",
+) -> OpenedStore:
+    """Return the store at ``where``; with ``mode="rw"``, make one where nothing is.
+
+    None is a new store in memory. A store with features that only a newer mandala-cas may write is
+    opened for reading, whatever was asked. What is opened for reading is only ever listed and read.
 
     Raises:
         UsageError: ``where`` is a file, or holds something else than a store.
+        NotFoundError: there is no store, and ``mode`` is "r".
         UnsupportedFormatError: a newer mandala-cas made the store.
         StoreUnavailableError: the place cannot be reached now.
     """
@@ -52,10 +69,38 @@ def open_store(
             _refuse_file(where)
         objects = open_object_store(where, storage_options)
     try:
-        return objects, _find_or_make(objects)
+        config = _find(objects) if mode == "r" else _find_or_make(objects)
     except BaseException:
         objects.close()
         raise
+    reason = _why_read_only(config, mode)
+    if reason is not None:
+        objects = ReadOnlyObjectStore(objects, reason)
+    return OpenedStore(objects, config, reason)
+
+
+def _why_read_only(config: StoreConfig, mode: Mode) -> str | None:
+    """Return why nothing may be written to a store, or None if it may."""
+    if mode == "r":
+        return "it was opened with mode='r'; open it with mode='rw' to write"
+    if config.unknown_write_features:
+        return (
+            f"writing needs {', '.join(config.unknown_write_features)}, which this mandala-cas "
+            "does not know; upgrade it"
+        )
+    return None
+
+
+def _find(objects: ObjectStore) -> StoreConfig:
+    """Return the config that is there."""
+    data = _config_bytes(objects)
+    if data is None:
+        raise NotFoundError(
+            f"there is no store at {objects.url}; check the spelling, or open it with mode='rw' to "
+            "make one",
+            url=objects.url,
+        )
+    return parse_config(data, objects.url)
 
 
 def _find_or_make(objects: ObjectStore) -> StoreConfig:

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from mandala_cas.blobs.store import BlobStore
-from mandala_cas.codec.registry import default_registry
 from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
-from mandala_cas.index.lookup import CallLookup
-from mandala_cas.log.segment import Segment
-from mandala_cas.log.view import LogView
-from mandala_cas.log.writer import LogWriter
 from mandala_cas.memo import context
 from mandala_cas.memo.op import Op
 from mandala_cas.model.calls import Call
-from mandala_cas.model.entries import Tombstone
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
-from mandala_cas.storage.book import StoredCalls
-from mandala_cas.storage.keyring import KeyFile, default_key_path
+from mandala_cas.storage.assembly import Settings, assemble
+from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.notices import notify
-from mandala_cas.storage.opening import Location, open_store
-from mandala_cas.storage.session import SessionDescription
+from mandala_cas.storage.opening import Location, Mode
 from mandala_cas.storage.unwrapping import unwrap_all
-from mandala_cas.values.load import ValueLoader, ValueSource
-from mandala_cas.values.recorder import Recorder
-from mandala_cas.values.save import ValueEncoder
-from mandala_cas.values.trust import PicklePolicy, Trust
+from mandala_cas.values.trust import PicklePolicy
 
 if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
+    from mandala_cas.log.segment import Segment
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
 # tens of milliseconds on a bucket.
@@ -56,63 +47,53 @@ class Storage:
         path_or_url: Location | None = None,
         *,
         db_path: Location | None = None,
+        mode: Mode = "rw",
         storage_options: Mapping[str, Any] | None = None,
         pickle: PicklePolicy = "trusted",
         flush_after: float = 1.0,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         """Open the store, or make it.
 
         Args:
             path_or_url: a folder, a URL that fsspec knows, or None for memory.
             db_path: mandala's name for the same.
+            mode: "rw", or "r" to write nothing: calls on record are answered, others run and are
+                kept in memory only.
             storage_options: handed to the fsspec filesystem (endpoint, credentials).
             pickle: whose pickles are decoded: those you wrote ("trusted"), anybody's ("allow") or
                 nobody's ("refuse"). Decoding a pickle runs code that its writer chose.
-            flush_after: seconds of compute time that may wait in memory to be committed.
+            flush_after: seconds of compute time that may wait to be committed.
+            cache_dir: where this machine keeps what makes opening fast, and the journals of
+                buckets; by default in the user's cache directory.
 
         Raises:
             UsageError: the place is a file, or holds something else than a store.
+            NotFoundError: there is no store, and ``mode`` is "r".
             UnsupportedFormatError: a newer mandala-cas made the store.
             StoreUnavailableError: the place cannot be reached now.
         """
         if path_or_url is not None and db_path is not None:
             raise UsageError("a storage has one place: give path_or_url or db_path, not both")
-        if pickle not in {"trusted", "allow", "refuse"}:
-            raise UsageError(f"pickle is 'trusted', 'allow' or 'refuse', got {pickle!r}")
-        where = path_or_url if path_or_url is not None else db_path
-        self._objects, _ = open_store(where, storage_options)
-        persistent = self._objects.capabilities.persistent
-        key = KeyFile(default_key_path()) if persistent else None
-        blobs = BlobStore(self._objects)
-        codecs = default_registry()
-        self._view = LogView(self._objects)
-        self._lookup = CallLookup()
-        self._writer = LogWriter(
-            self._objects, signer=key, session=SessionDescription(), clock_us=_now_us
+        settings = Settings(
+            where=path_or_url if path_or_url is not None else db_path,
+            storage_options=storage_options,
+            mode=mode,
+            pickle=pickle,
+            flush_after_s=flush_after,
+            cache_directory=cache_dir,
         )
-        self._recorder = Recorder(
-            blobs=blobs,
-            writer=self._writer,
-            view=self._view,
-            lookup=self._lookup,
-            flush_after_us=_microseconds(flush_after),
-        )
-        self._trust = Trust(pickle, key.key_id if key else _no_key, unsigned_is_own=not persistent)
-        source = ValueSource(self._recorder.held, self._lookup.copies)
-        self._values = ValueLoader(blobs, codecs, source, self._trust)
-        self._book = StoredCalls(
-            lookup=self._lookup,
-            recorder=self._recorder,
-            encoder=ValueEncoder(blobs, codecs, self._is_readable),
-            values=self._values,
-            loader=self,
-            clock_us=_now_us,
-        )
-        self._codecs = codecs
+        self._parts = assemble(settings, self)
         self._tables: TableCache | None = None
         self._refreshed_at = float("-inf")
         self._reported: set[str] = set()
         self._closed = False
+        if self._parts.read_only is not None and mode == "rw":
+            warnings.warn(
+                f"{self.url} is open for reading only: {self._parts.read_only}",
+                MandalaWarning,
+                stacklevel=2,
+            )
         self.refresh()
 
     # Using it
@@ -123,7 +104,7 @@ class Storage:
         staleness = _STALENESS_LOCAL_S if self._is_near else _STALENESS_REMOTE_S
         if _monotonic() - self._refreshed_at > staleness:
             self.refresh()
-        context.enter(self._book)
+        context.enter(self._parts.book)
         return self
 
     def __exit__(
@@ -133,7 +114,7 @@ class Storage:
         traceback: TracebackType | None,
     ) -> None:
         """Commit what was computed, also when the block failed, and restore the outer storage."""
-        context.leave(context.innermost(self._book))
+        context.leave(context.innermost(self._parts.book))
         try:
             self.commit()
         except MandalaError as error:
@@ -149,14 +130,14 @@ class Storage:
             StoreUnavailableError: the store did not take it; it is kept, and can be tried again.
         """
         self._check_open()
-        self._recorder.flush()
+        self._parts.recorder.flush()
 
     def refresh(self) -> None:
         """Take in what other processes have published since the last look."""
         self._check_open()
-        self._recorder.refresh()
+        self._parts.recorder.refresh()
         self._refreshed_at = _monotonic()
-        for name, error in self._view.damaged.items():
+        for name, error in self._parts.view.damaged.items():
             if name not in self._reported:
                 self._reported.add(name)
                 warnings.warn(
@@ -170,7 +151,7 @@ class Storage:
         if not self._closed:
             self.commit()
             self._closed = True
-            self._objects.close()
+            self._parts.objects.close()
 
     # Values
 
@@ -180,11 +161,11 @@ class Storage:
         Looks into lists, tuples, dicts and sets, to any depth; values are loaded in one batch.
         """
         self._check_open()
-        return unwrap_all(obj, self._book, self._has_value)
+        return unwrap_all(obj, self._parts.book, self._parts.has_value)
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""
-        return self._values.load_many([ref.content_id])[0]
+        return self._parts.values.load_many([ref.content_id])[0]
 
     # Calls
 
@@ -230,36 +211,18 @@ class Storage:
             NotFoundError: a hid names no call of this store.
             UsageError: something in ``calls_or_hids`` is neither a call nor a hid.
         """
-        from mandala_cas.index.dependents import dependents_of, equals_of  # noqa: PLC0415 (heavy)
-
+        self._check_writable("drop calls")
         self.commit()
-        wanted = _call_ids(calls_or_hids)
-        records = {call_id: self._lookup.find(call_id) for call_id in wanted}
-        unknown = [call_id for call_id, record in records.items() if record is None]
-        if unknown:
-            raise NotFoundError(
-                f"{len(unknown)} of {len(wanted)} calls are not in this store, the first with hid "
-                f"{unknown[0]}; nothing was dropped",
-                hids=[str(call_id) for call_id in unknown],
-            )
-        contents = [record.content_id for record in records.values() if record is not None]
-        if content:
-            wanted = list(dict.fromkeys([*wanted, *equals_of(self.tables(), contents)]))
-        if delete_dependents:
-            wanted = dependents_of(self.tables(), wanted)
-        dots = sorted(dot for call_id in wanted for dot in self._lookup.dots(call_id))
-        self._recorder.drop([Tombstone(d.writer, d.seq, d.row, d.row) for d in dots])
-        self.commit()
-        remaining = sum(map(self._lookup.count_equal, set(contents)))
-        notify(
-            f"Dropped {len(wanted)} {'call' if len(wanted) == 1 else 'calls'}"
-            + (
-                f"; {remaining} of equal content remain and would answer again "
-                "(content=True drops those too)"
-                if remaining
-                else ""
-            )
+        report = drop_calls(
+            self._parts.lookup,
+            self._parts.recorder,
+            self.tables,
+            calls_or_hids,
+            with_dependents=delete_dependents,
+            with_equals=content,
         )
+        self.commit()
+        notify(report)
 
     # What frames ask for
 
@@ -268,12 +231,12 @@ class Storage:
         if self._tables is None:
             from mandala_cas.index.tables import TableCache  # noqa: PLC0415 (heavy)
 
-            self._tables = TableCache(self._segments)
+            self._tables = TableCache(self._log_parts)
         return self._tables.tables()
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch."""
-        return self._values.load_many(content_ids)
+        return self._parts.values.load_many(content_ids)
 
     def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
         """Return a ref of this storage."""
@@ -281,32 +244,32 @@ class Storage:
 
     def make_call(self, call_id: CallId) -> Call:
         """Return a call on record."""
-        record = self._lookup.find(call_id)
+        record = self._parts.lookup.find(call_id)
         if record is None:
             raise NotFoundError(f"no call {call_id} in this store; was it dropped?", hid=call_id)
         return Call(record, self)
 
     def __repr__(self) -> str:
         """Return where the store is."""
-        return f"Storage({self._objects.url})"
+        return f"Storage({self._parts.objects.url})"
 
     @property
     def url(self) -> str:
         """Where the store is; "memory" for one that dies with the process."""
-        return self._objects.url
+        return self._parts.objects.url
 
     @property
     def _is_near(self) -> bool:
         """Whether a listing costs next to nothing."""
-        return "://" not in self._objects.url
+        return "://" not in self._parts.objects.url
 
-    def _segments(self) -> list[Segment]:
-        """Return the visible segments, and the batch as one more."""
+    def _log_parts(self) -> list[Segment]:
+        """Return what is visible of the log, and the batch as one part more."""
         from mandala_cas.index.unpublished import open_segments  # noqa: PLC0415 (heavy)
 
-        with self._recorder.lock:
-            published = list(self._view.segments.values())
-            pending = open_segments(self._recorder.unpublished())
+        with self._parts.recorder.lock:
+            published = list(self._parts.view.segments.values())
+            pending = open_segments(self._parts.recorder.unpublished())
         # Ctrl-C right after a publish can leave in the batch what is in the store already.
         known = {(segment.header.writer, segment.header.seq) for segment in published}
         return [
@@ -314,21 +277,11 @@ class Storage:
             *(part for part in pending if (part.header.writer, part.header.seq) not in known),
         ]
 
-    def _has_value(self, content_id: ContentId) -> bool:
-        """Tell whether the value is in the batch or on record here."""
-        return self._recorder.held(content_id) is not None or self._lookup.has_value(content_id)
-
-    def _is_readable(self, content_id: ContentId) -> bool:
-        """Tell whether the store has a copy of a value that this user may decode.
-
-        A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
-        """
-        if self._recorder.held(content_id) is not None or self._lookup.has_open_value(content_id):
-            return True
-        return any(
-            not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows_quietly(copy)
-            for copy in self._lookup.copies(content_id)
-        )
+    def _check_writable(self, verb: str) -> None:
+        """Refuse to change a store that is open for reading."""
+        self._check_open()
+        if self._parts.read_only is not None:
+            raise UsageError(f"cannot {verb} in {self.url}: {self._parts.read_only}")
 
     def _check_open(self) -> None:
         """Refuse to work after `close`."""
@@ -336,45 +289,6 @@ class Storage:
             raise UsageError(f"{self!r} is closed; open the store again with Storage(...)")
 
 
-def _microseconds(flush_after: object) -> float:
-    """Return the bound on waiting compute; anything but a time would decide silently."""
-    if not isinstance(flush_after, int | float) or not flush_after >= 0:
-        raise UsageError(f"flush_after is a number of seconds from 0 on, got {flush_after!r}")
-    return flush_after * 1e6
-
-
-def _now_us() -> int:
-    """Return the time, in microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
 def _monotonic() -> float:
     """Return seconds that only grow."""
     return time.monotonic()
-
-
-def _no_key() -> None:
-    """Return that there is no key."""
-
-
-def _call_ids(calls_or_hids: Call | str | Iterable[Any]) -> list[CallId]:
-    """Return the ids of calls, each once, in order."""
-    items = [calls_or_hids] if isinstance(calls_or_hids, (Call, str)) else calls_or_hids
-    found: dict[CallId, None] = {}
-    for item in items:
-        match item:
-            case Call():
-                found[item.call_id] = None
-            case str():
-                found[CallId.from_hex(item)] = None
-            case None:
-                continue
-            case float() if item != item:  # noqa: PLR0124 (NaN, pandas' other null)
-                continue
-            case _:
-                raise UsageError(
-                    f"calls to drop are Call objects or hids, got {type(item).__name__}; a column "
-                    "of calls in a dataframe of a frame is what to pass",
-                    found=item,
-                )
-    return list(found)

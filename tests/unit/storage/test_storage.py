@@ -215,7 +215,7 @@ def test_a_frame_inside_a_block_shows_what_was_called_so_far(storage: Storage) -
         increment(1)
 
         assert len(storage.cf(increment).df()) == 1
-        assert not storage._view.segments
+        assert not storage._parts.view.segments
 
 
 def test_a_frame_can_be_asked_for_by_name(storage: Storage) -> None:

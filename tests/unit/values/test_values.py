@@ -41,7 +41,7 @@ def tiers(storage: Storage) -> dict[int, Tier]:
     """Return the tier of each array on record, by its size in bytes."""
     records = [
         segment.value_record(row)
-        for segment in storage._view.segments.values()
+        for segment in storage._parts.view.segments.values()
         for row in range(segment.values.row_count)
     ]
     return {r.raw_size // 8: r.tier for r in records if r.codec_name == "ndarray"}

@@ -1,0 +1,154 @@
+"""What a storage is made of: the layers below, joined once, when a store is opened."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.codec.registry import CodecRegistry, default_registry
+from mandala_cas.errors import UsageError
+from mandala_cas.index.lookup import CallLookup
+from mandala_cas.log.view import LogView
+from mandala_cas.log.writer import LogWriter
+from mandala_cas.model.ids import ContentId
+from mandala_cas.model.refs import RefLoader
+from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.storage.book import StoredCalls
+from mandala_cas.storage.config import StoreConfig
+from mandala_cas.storage.keyring import KeyFile, default_key_path
+from mandala_cas.storage.opening import Location, Mode, open_store
+from mandala_cas.storage.places import LocalPlaces, local_places
+from mandala_cas.storage.session import SessionDescription
+from mandala_cas.values.load import ValueLoader, ValueSource
+from mandala_cas.values.recorder import Recorder
+from mandala_cas.values.save import ValueEncoder
+from mandala_cas.values.trust import PicklePolicy, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a user wants a store to be opened, as ``Storage`` documents it."""
+
+    where: Location | None
+    storage_options: Mapping[str, Any] | None = None
+    mode: Mode = "rw"
+    pickle: PicklePolicy = "trusted"
+    flush_after_s: float = 1.0
+    cache_directory: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would decide silently."""
+        if self.mode not in {"rw", "r"}:
+            raise UsageError(f"mode is 'rw' or 'r', got {self.mode!r}")
+        if self.pickle not in {"trusted", "allow", "refuse"}:
+            raise UsageError(f"pickle is 'trusted', 'allow' or 'refuse', got {self.pickle!r}")
+        # What is not a number is no time either.
+        seconds: object = self.flush_after_s
+        if not (isinstance(seconds, int | float) and seconds >= 0):
+            raise UsageError(
+                f"flush_after is a number of seconds from 0 on, got {self.flush_after_s!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """The parts of an opened store, each of which knows only what is below it.
+
+    ``read_only`` says why nothing can be written, if so; ``key`` is None where nothing is signed.
+    """
+
+    objects: ObjectStore
+    config: StoreConfig
+    read_only: str | None
+    places: LocalPlaces
+    key: KeyFile | None
+    codecs: CodecRegistry
+    view: LogView
+    lookup: CallLookup
+    recorder: Recorder
+    trust: Trust
+    values: ValueLoader
+    book: StoredCalls
+
+    def has_value(self, content_id: ContentId) -> bool:
+        """Tell whether the value is in the batch or on record here."""
+        return self.recorder.held(content_id) is not None or self.lookup.has_value(content_id)
+
+
+def assemble(settings: Settings, loader: RefLoader) -> Assembly:
+    """Open the store, or make it, and join what is needed to use it; reads no log yet.
+
+    ``loader`` is what the refs handed out load their values with.
+    """
+    opened = open_store(settings.where, settings.storage_options, mode=settings.mode)
+    objects = opened.objects
+    persistent = objects.capabilities.persistent
+    key = KeyFile(default_key_path()) if persistent else None
+    places = local_places(objects, opened.config.uuid, settings.cache_directory)
+    blobs, codecs = BlobStore(objects), default_registry()
+    view, lookup = LogView(objects), CallLookup()
+    writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
+    recorder = Recorder(
+        blobs=blobs,
+        writer=writer,
+        view=view,
+        lookup=lookup,
+        flush_after_us=settings.flush_after_s * 1e6,
+    )
+    own_key = key.key_id if key is not None else _no_key
+    trust = Trust(settings.pickle, own_key, unsigned_is_own=not persistent)
+    values = ValueLoader(blobs, codecs, ValueSource(recorder.held, lookup.copies), trust)
+    book = StoredCalls(
+        lookup=lookup,
+        recorder=recorder,
+        encoder=ValueEncoder(blobs, codecs, _readable(recorder, lookup, codecs, trust)),
+        values=values,
+        loader=loader,
+        clock_us=now_us,
+    )
+    return Assembly(
+        objects=objects,
+        config=opened.config,
+        read_only=opened.read_only,
+        places=places,
+        key=key,
+        codecs=codecs,
+        view=view,
+        lookup=lookup,
+        recorder=recorder,
+        trust=trust,
+        values=values,
+        book=book,
+    )
+
+
+def now_us() -> int:
+    """Return the time, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _readable(
+    recorder: Recorder, lookup: CallLookup, codecs: CodecRegistry, trust: Trust
+) -> Callable[[ContentId], bool]:
+    """Return what tells whether the store has a copy of a value that this user may decode.
+
+    A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
+    """
+
+    def is_readable(content_id: ContentId) -> bool:
+        if recorder.held(content_id) is not None or lookup.has_open_value(content_id):
+            return True
+        return any(
+            not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
+            for copy in lookup.copies(content_id)
+        )
+
+    return is_readable
+
+
+def _no_key() -> None:
+    """Return that there is no key."""
