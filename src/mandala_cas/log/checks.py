@@ -85,11 +85,21 @@ def check_tables(tables: Mapping[str, Table], *, name: str) -> None:
     """
     _check_calls(tables[CALLS], tables[SLOTS], name)
     _check_values(tables[VALUES], name)
-    _check(name, TOMBS, tables[TOMBS].numbers("reason") <= max(TombstoneReason))
-    for table in (TOMBS, UNTAGS):
-        _check(name, table, tables[table].numbers("seq") <= SEQ_MAX)
-        _check(name, table, tables[table].numbers("first") <= tables[table].numbers("last"))
+    check_ranges(tables[TOMBS], name=name)
+    check_ranges(tables[UNTAGS], name=name)
     _check_tags(tables[TAGS], name)
+
+
+def check_ranges(table: Table, *, name: str) -> None:
+    """Check that tombstones or untags name rows of a segment.
+
+    Raises:
+        CorruptionError: one does not; ``name`` says where.
+    """
+    _check(name, table.name, table.numbers("seq") <= SEQ_MAX)
+    _check(name, table.name, table.numbers("first") <= table.numbers("last"))
+    if table.name == TOMBS:
+        _check(name, table.name, table.numbers("reason") <= max(TombstoneReason))
 
 
 def is_time(value: object) -> bool:

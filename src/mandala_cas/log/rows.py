@@ -100,9 +100,9 @@ def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
         CALLS: _call_table(calls),
         SLOTS: _slot_table(calls),
         VALUES: _value_table([entry for entry in entries if isinstance(entry, ValueRecord)]),
-        TOMBS: _tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
+        TOMBS: tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
         TAGS: _tag_table([entry for entry in entries if isinstance(entry, TagRecord)]),
-        UNTAGS: _untag_table([entry for entry in entries if isinstance(entry, Untag)]),
+        UNTAGS: untag_table([entry for entry in entries if isinstance(entry, Untag)]),
     }
 
 
@@ -234,13 +234,13 @@ def _value_table(values: Sequence[ValueRecord]) -> Table:
     return Table(VALUES, len(values), columns)
 
 
-def _tomb_table(tombs: Sequence[Tombstone]) -> Table:
+def tomb_table(tombs: Sequence[Tombstone]) -> Table:
     """Return the table of tombstones."""
     reason = number_column("u1", [tomb.reason for tomb in tombs])
     return Table(TOMBS, len(tombs), {**_range_columns(tombs), "reason": reason})
 
 
-def _untag_table(untags: Sequence[Untag]) -> Table:
+def untag_table(untags: Sequence[Untag]) -> Table:
     """Return the table of what hides tags."""
     return Table(UNTAGS, len(untags), _range_columns(untags))
 
