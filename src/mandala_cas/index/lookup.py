@@ -1,18 +1,24 @@
 """Point lookups: the record of a call by history id or content id, the places of a value.
 
-Dictionaries from ids to row numbers over the visible segments, plus what this process has not
-published yet. Records are made from their columns when somebody asks for one.
+Dictionaries from ids to row numbers over the visible parts of the log, plus what this process has
+not published yet. Records are made from their columns when somebody asks for one.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from mandala_cas.envelope.signatures import Signature
-from mandala_cas.log.segment import Segment
+import numpy as np
+
+from mandala_cas.index.copies import ValueCopy, each_place_once
+from mandala_cas.index.durations import MeanDurations
+from mandala_cas.index.graves import Graves
+from mandala_cas.index.row_numbers import RowNumbers
+from mandala_cas.index.stored import StoredCall
+from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import (
     CallRecord,
     Entry,
@@ -21,61 +27,12 @@ from mandala_cas.model.entries import (
     Untag,
     ValueRecord,
 )
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 
-_SegmentKey = tuple[WriterId, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ValueCopy:
-    """One place where a value is, on the word of one segment.
-
-    ``segment`` is its name, None for what this process wrote and has not published; ``signature``
-    is that segment's.
-    """
-
-    record: ValueRecord
-    segment: str | None
-    signature: Signature | None
-    created_us: int
-
-
-class _Rows:
-    """From ids to the rows that carry them: nearly always one, sometimes several."""
-
-    __slots__ = ("first", "others")
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.first: dict[bytes, int] = {}
-        self.others: dict[bytes, list[int]] = {}
-
-    def add(self, ids: Sequence[bytes], base: int) -> list[bytes]:
-        """Number ``ids`` from ``base`` on; return those that had a row already."""
-        fresh = dict(zip(ids, range(base, base + len(ids)), strict=True))
-        if len(fresh) == len(ids) and self.first.keys().isdisjoint(fresh):
-            self.first.update(fresh)
-            return []
-        repeated = []
-        for row, id_ in enumerate(ids, base):
-            if self.first.setdefault(id_, row) != row:
-                self.others.setdefault(id_, []).append(row)
-                repeated.append(id_)
-        return repeated
-
-    def of(self, id_: bytes) -> Sequence[int]:
-        """Return all rows of an id, the first one first."""
-        row = self.first.get(id_)
-        if row is None:
-            return ()
-        return (row, *self.others.get(id_, ()))
-
-    def prefer(self, id_: bytes, row: int) -> None:
-        """Make ``row``, one of the id's rows, its first."""
-        first = self.first[id_]
-        if row != first:
-            self.others[id_][self.others[id_].index(row)] = first
-            self.first[id_] = row
+# The first bytes of a segment's id: its writer and number, which is what tombstones name.
+_SEGMENT_KEY_SIZE: Final = 12
+# From so many on, ranges are looked for all at once.
+_FEW: Final = 16
 
 
 class CallLookup:
@@ -88,48 +45,41 @@ class CallLookup:
 
     def __init__(self) -> None:
         """Start with nothing known."""
-        self._segments: list[Segment] = []
+        self._parts: list[LogPart] = []
         self._call_bases: list[int] = []
         self._value_bases: list[int] = []
-        self._call_count = 0
         self._value_count = 0
-        self._by_history = _Rows()
-        self._by_content = _Rows()
-        self._by_value = _Rows()
-        self._places: dict[_SegmentKey, list[tuple[int, int]]] = defaultdict(list)
-        self._tombstones: dict[_SegmentKey, list[Tombstone]] = defaultdict(list)
-        self._dead: set[int] = set()
+        self._by_history = RowNumbers()
+        self._by_content = RowNumbers()
+        self._by_value = RowNumbers()
+        self._durations = MeanDurations()
+        # One byte a call: 1 where a tombstone hides it.
+        self._dead = bytearray()
+        self._places: dict[bytes, list[int]] = defaultdict(list)
+        self._graves: dict[bytes, list[Tombstone]] = defaultdict(list)
         self._answers: dict[bytes, tuple[int, CallRecord]] = {}
         self._open_calls: dict[bytes, tuple[CallRecord, Dot]] = {}
         self._open_equal: dict[bytes, CallRecord] = {}
         self._open_values: dict[bytes, ValueRecord] = {}
 
-    def add_segments(self, segments: Iterable[Segment]) -> None:
-        """Take in segments that became visible together."""
-        first_new_row = self._call_count
-        repeated: list[tuple[_Rows, bytes]] = []
-        arrived = list(segments)
-        for segment in arrived:
-            key = (segment.header.writer, segment.header.seq)
-            self._segments.append(segment)
-            self._call_bases.append(self._call_count)
-            self._value_bases.append(self._value_count)
-            self._places[key].append((self._call_count, segment.calls.row_count))
-            for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
-                ids = segment.calls.fixed(column).rows()
-                repeated += [(rows, id_) for id_ in rows.add(ids, self._call_count)]
-            value_ids = segment.values.fixed("content_id").rows()
-            self._by_value.add(value_ids, self._value_count)
-            self._call_count += segment.calls.row_count
-            self._value_count += segment.values.row_count
-            for tombstone in segment.tombstones:
-                self._tombstones[tombstone.writer, tombstone.seq].append(tombstone)
-        # Tombstones of old segments can name new ones and the other way round: a drop may be
+    def add_parts(self, parts: Iterable[LogPart]) -> None:
+        """Take in parts of the log that became visible together, none of them seen before."""
+        first_new_row = len(self._dead)
+        first_new_part = len(self._parts)
+        repeated: list[tuple[RowNumbers, bytes]] = []
+        tombstones: list[Tombstone] = []
+        for part in parts:
+            for segment_id in part.segment_ids:
+                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(len(self._parts))
+            repeated += self._number(part)
+            tombstones += part.tombstones
+        # Tombstones of old parts can name new ones and the other way round: a drop may be
         # listed before the call that it drops.
-        for segment in arrived:
-            self._bury((segment.header.writer, segment.header.seq))
-            for tombstone in segment.tombstones:
-                self._bury((tombstone.writer, tombstone.seq))
+        arrived = range(first_new_part, len(self._parts))
+        self._bury(tombstones, range(first_new_part))
+        self._take_graves(tombstones)
+        for at in arrived:
+            self._bury_part(at)
         for rows, id_ in repeated:
             self._choose(rows, id_, first_new_row)
 
@@ -149,8 +99,8 @@ class CallLookup:
             case ValueRecord():
                 self._open_values.setdefault(entry.content_id, entry)
             case Tombstone():
-                self._tombstones[entry.writer, entry.seq].append(entry)
-                self._bury((entry.writer, entry.seq))
+                self._bury([entry], range(len(self._parts)))
+                self._take_graves([entry])
             case TagRecord() | Untag():
                 pass  # no call and no value is found by a tag
 
@@ -160,7 +110,7 @@ class CallLookup:
         if opened is not None:
             return opened[0]
         answered = self._answers.get(call_id)
-        if answered is not None:
+        if answered is not None and not self._dead[answered[0]]:
             return answered[1]
         row = self._live(self._by_history, call_id)
         if row is None:
@@ -179,13 +129,13 @@ class CallLookup:
 
     def dots(self, call_id: CallId) -> list[Dot]:
         """Return the dots of all live records of the call, published or not."""
-        found = [self._dot(row) for row in self._by_history.of(call_id) if row not in self._dead]
+        found = [self._dot(row) for row in self._by_history.of(call_id) if not self._dead[row]]
         opened = self._open_calls.get(call_id)
         return found if opened is None else [*found, opened[1]]
 
     def count_equal(self, content_id: CallContentId) -> int:
         """Return how many live published records have this content id."""
-        return sum(row not in self._dead for row in self._by_content.of(content_id))
+        return sum(not self._dead[row] for row in self._by_content.of(content_id))
 
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether a record says where the value is."""
@@ -196,63 +146,112 @@ class CallLookup:
         return content_id in self._open_values
 
     def copies(self, content_id: ContentId) -> list[ValueCopy]:
-        """Return all places of a value, this process's own first."""
-        found = []
+        """Return all places of a value, each once, this process's own first."""
+        return each_place_once(self._copies(content_id))
+
+    def ops_mean_duration(self, op_name: str) -> float | None:
+        """Return the seconds that a computed call of an op took on average, as far as recorded.
+
+        None where none is on record. Calls that an equal one answered do not count; dropped ones
+        do, for they took that time.
+        """
+        return self._durations.of(op_name)
+
+    def _number(self, part: LogPart) -> list[tuple[RowNumbers, bytes]]:
+        """Give the rows of a part their numbers; return the ids that have several rows."""
+        self._parts.append(part)
+        self._call_bases.append(len(self._dead))
+        self._value_bases.append(self._value_count)
+        repeated: list[tuple[RowNumbers, bytes]] = []
+        for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
+            ids = part.calls.fixed(column).rows()
+            repeated += [(rows, id_) for id_ in rows.add(ids, len(self._dead))]
+        self._by_value.add(part.values.fixed("content_id").rows(), self._value_count)
+        self._dead.extend(bytes(part.calls.row_count))
+        self._value_count += part.values.row_count
+        self._durations.add(part)
+        return repeated
+
+    def _copies(self, content_id: ContentId) -> Iterator[ValueCopy]:
+        """Yield what records say of a value's places."""
         opened = self._open_values.get(content_id)
         if opened is not None:
-            found.append(ValueCopy(opened, None, None, 0))
+            yield ValueCopy(opened, None, None, 0)
         for row in self._by_value.of(content_id):
             at = bisect_right(self._value_bases, row) - 1
-            segment = self._segments[at]
-            record = segment.value_record(row - self._value_bases[at])
-            found.append(
-                ValueCopy(record, segment.name, segment.signature, segment.header.created_us)
-            )
-        return found
+            part, row_in_part = self._parts[at], row - self._value_bases[at]
+            record, created_us = part.value_record(row_in_part), part.value_created_us(row_in_part)
+            yield ValueCopy(record, part.name, part.signature, created_us)
 
-    def _live(self, rows: _Rows, id_: bytes) -> int | None:
+    def _live(self, rows: RowNumbers, id_: bytes) -> int | None:
         """Return the row that answers for an id; a dropped one makes room for the next."""
         first = rows.first.get(id_)
-        if first is None or first not in self._dead:
+        if first is None or not self._dead[first]:
             return first
-        alive = [row for row in rows.of(id_) if row not in self._dead]
+        alive = [row for row in rows.of(id_) if not self._dead[row]]
         if not alive:
             return None
         best = min(alive, key=self._precedence)
         rows.prefer(id_, best)
         return best
 
-    def _choose(self, rows: _Rows, id_: bytes, first_new_row: int) -> None:
+    def _choose(self, rows: RowNumbers, id_: bytes, first_new_row: int) -> None:
         """Settle which of several records answers, unless one answered before."""
         if rows.first[id_] >= first_new_row:
-            alive = [row for row in rows.of(id_) if row not in self._dead]
+            alive = [row for row in rows.of(id_) if not self._dead[row]]
             rows.prefer(id_, min(alive or rows.of(id_), key=self._precedence))
 
-    def _bury(self, key: _SegmentKey) -> None:
-        """Mark the rows of a segment that its tombstones name."""
-        graves = self._tombstones.get(key)
-        if not graves:
+    def _take_graves(self, tombstones: Iterable[Tombstone]) -> None:
+        """Remember tombstones for the parts that will come."""
+        for tombstone in tombstones:
+            self._graves[_key(tombstone)].append(tombstone)
+
+    def _bury(self, tombstones: Iterable[Tombstone], among: range) -> None:
+        """Mark the rows that ``tombstones`` name in some of the parts."""
+        graves: dict[int, list[Tombstone]] = defaultdict(list)
+        for tombstone in tombstones:
+            for at in self._places.get(_key(tombstone), ()):
+                if at in among:
+                    graves[at].append(tombstone)
+        for at, found in graves.items():
+            self._hide(at, found)
+
+    def _bury_part(self, at: int) -> None:
+        """Mark the rows of one part that any tombstone names."""
+        if not self._graves:
             return
-        for base, row_count in self._places.get(key, ()):
-            for tombstone in graves:
-                last = min(tombstone.last, row_count - 1)
-                self._dead.update(range(base + tombstone.first, base + last + 1))
-        for call_id, (row, _) in list(self._answers.items()):
-            if row in self._dead:
-                del self._answers[call_id]
+        keys = {segment_id[:_SEGMENT_KEY_SIZE] for segment_id in self._parts[at].segment_ids}
+        self._hide(at, [grave for key in keys & self._graves.keys() for grave in self._graves[key]])
+
+    def _hide(self, at: int, tombstones: Sequence[Tombstone]) -> None:
+        """Mark the rows of one part that ``tombstones`` name, far more than there are or few."""
+        part, base = self._parts[at], self._call_bases[at]
+        if len(tombstones) < _FEW:
+            for tombstone in tombstones:
+                rows = part.rows_named_by(tombstone)
+                self._dead[base + rows.start : base + rows.stop] = b"\1" * len(rows)
+            return
+        hidden = Graves.of(tombstones).hides(part.call_dots())
+        # No name for the array: while one lives, the bytearray cannot grow.
+        np.frombuffer(self._dead, np.uint8)[base : base + len(hidden)][hidden] = 1
 
     def _precedence(self, row: int) -> tuple[int, Dot]:
         """Return what decides between two records of one call: start, then dot."""
         at = bisect_right(self._call_bases, row) - 1
-        started = self._segments[at].calls.numbers("started_us")[row - self._call_bases[at]]
+        started = self._parts[at].calls.numbers("started_us")[row - self._call_bases[at]]
         return int(started), self._dot(row)
 
     def _dot(self, row: int) -> Dot:
         """Return the dot of a published record."""
         at = bisect_right(self._call_bases, row) - 1
-        return self._segments[at].dot(row - self._call_bases[at])
+        return self._parts[at].dot(row - self._call_bases[at])
 
     def _call_record(self, row: int) -> CallRecord:
         """Return the published record in a row."""
         at = bisect_right(self._call_bases, row) - 1
-        return self._segments[at].call_record(row - self._call_bases[at])
+        return StoredCall.at(self._parts[at], row - self._call_bases[at])
+
+
+def _key(tombstone: Tombstone) -> bytes:
+    """Return which segment a tombstone names."""
+    return tombstone.writer + tombstone.seq.to_bytes(4, "big")

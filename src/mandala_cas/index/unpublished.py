@@ -7,7 +7,7 @@ from typing import Final
 
 from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES, build_tables
 from mandala_cas.log.segment import NO_PREVIOUS, Segment, segment_header
-from mandala_cas.model.entries import CallRecord, Entry, Tombstone, Untag
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tombstone, Untag
 from mandala_cas.model.ids import Dot, WriterId
 
 # Tombstones have no dots, so a batch of nothing else is nobody's.
@@ -23,9 +23,9 @@ def open_segments(entries: Sequence[tuple[Entry, Dot | None]]) -> list[Segment]:
     batches: dict[tuple[WriterId, int], list[Entry]] = {}
     others: list[Entry] = []
     for entry, dot in entries:
-        if isinstance(entry, CallRecord) and dot is not None:
+        if isinstance(entry, CallRecord | TagRecord) and dot is not None:
             batches.setdefault((dot.writer, dot.seq), []).append(entry)
-        elif isinstance(entry, Tombstone | Untag):
+        elif isinstance(entry, Tombstone | Untag | TagRecord):
             others.append(entry)
     if others:
         batches[NOBODY, 0] = others

@@ -14,7 +14,7 @@ from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.layout import check_payload_name

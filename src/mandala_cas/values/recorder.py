@@ -134,14 +134,14 @@ class Recorder(ForkAware):
             self._unpublished.clear()
             self._held_bytes = self._held_us = 0
             self._view.add(published)
-            self._lookup.add_segments(published)
+            self._lookup.add_parts(published)
             self._lookup.clear_open()
             self.refresh()
 
     def refresh(self) -> None:
         """Take in what others published."""
         with self.lock:
-            self._lookup.add_segments(self._view.refresh())
+            self._lookup.add_parts(self._view.refresh())
 
     def unpublished(self) -> Sequence[tuple[Entry, Dot | None]]:
         """Return the log entries of the batch in order, calls with the dots they will have."""

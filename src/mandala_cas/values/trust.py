@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from mandala_cas.errors import CorruptionError, UntrustedError
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.ids import KeyId
 
 PicklePolicy = Literal["trusted", "allow", "refuse"]

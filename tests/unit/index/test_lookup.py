@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from mandala_cas.envelope.signatures import Signature
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.segment import Segment
-from mandala_cas.model.entries import CallRecord, Tombstone, ValueRecord
-from mandala_cas.model.ids import Dot
+from mandala_cas.model.entries import CallRecord, Tier, Tombstone, ValueRecord
+from mandala_cas.model.ids import Dot, PayloadHash
+from mandala_cas.objectstore.layout import blob_name
 
 MakeCall = Callable[..., CallRecord]
 MakeSegment = Callable[..., Segment]
@@ -32,7 +35,7 @@ def test_a_call_is_found_by_history_and_by_content(
 ) -> None:
     """Both ids lead to the whole record, as it was written."""
     call = make_call("train", "data", ["model", "score"])
-    lookup.add_segments([make_segment([make_call("gen", "seed"), call])])
+    lookup.add_parts([make_segment([make_call("gen", "seed"), call])])
 
     assert lookup.find(call.call_id) == call
     assert lookup.find_equal(call.content_id) == call
@@ -42,7 +45,7 @@ def test_what_was_never_called_is_not_found(
     lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
 ) -> None:
     """A miss is None, not an error."""
-    lookup.add_segments([make_segment([make_call("gen", "seed")])])
+    lookup.add_parts([make_segment([make_call("gen", "seed")])])
     other = make_call("gen", "another seed")
 
     assert lookup.find(other.call_id) is None
@@ -74,7 +77,7 @@ def test_a_dropped_call_is_not_found_in_whatever_order_the_log_arrives(
     arrivals = [drop, calls] if tombstone_first else [calls, drop]
 
     for segment in arrivals:
-        lookup.add_segments([segment])
+        lookup.add_parts([segment])
 
     assert lookup.find(dropped.call_id) is None
     assert lookup.find_equal(dropped.content_id) is None
@@ -88,7 +91,7 @@ def test_a_tombstone_drops_no_record_that_it_does_not_name(
     """Observed-remove: what another machine computed meanwhile lives."""
     call = make_call("gen", "seed")
     seen, unseen = make_segment([call], writer=1), make_segment([call], writer=2)
-    lookup.add_segments([seen, make_segment([tombstone_of(seen, 0)], writer=3), unseen])
+    lookup.add_parts([seen, make_segment([tombstone_of(seen, 0)], writer=3), unseen])
 
     assert lookup.find(call.call_id) == call
     assert lookup.dots(call.call_id) == [unseen.dot(0)]
@@ -102,7 +105,7 @@ def test_a_hostile_tombstone_costs_no_memory(
     calls = make_segment([call], writer=1)
     drop = make_segment([tombstone_of(calls, 0, 2**32 - 1)], writer=2)
 
-    lookup.add_segments([drop, calls])
+    lookup.add_parts([drop, calls])
 
     assert lookup.find(call.call_id) is None
 
@@ -116,7 +119,7 @@ def test_of_two_records_seen_together_the_one_that_started_first_answers(
     late = make_call("gen", "seed", ["late"], started_us=20)
     segments = [make_segment([late], writer=1), make_segment([early], writer=2)]
 
-    lookup.add_segments(segments[::-1] if reverse else segments)
+    lookup.add_parts(segments[::-1] if reverse else segments)
 
     assert lookup.find(early.call_id) == early
     assert lookup.find_equal(early.content_id) == early
@@ -129,12 +132,12 @@ def test_an_answer_that_was_given_stays_until_it_is_dropped(
     early = make_call("gen", "seed", ["early"], started_us=10)
     late = make_call("gen", "seed", ["late"], started_us=20)
     own = make_segment([late], writer=1)
-    lookup.add_segments([own])
-    lookup.add_segments([make_segment([early], writer=2)])
+    lookup.add_parts([own])
+    lookup.add_parts([make_segment([early], writer=2)])
 
     assert lookup.find(early.call_id) == late
 
-    lookup.add_segments([make_segment([tombstone_of(own, 0)], writer=3)])
+    lookup.add_parts([make_segment([tombstone_of(own, 0)], writer=3)])
 
     assert lookup.find(early.call_id) == early
 
@@ -149,25 +152,63 @@ def test_when_the_answer_is_dropped_the_earliest_of_the_others_takes_its_place(
     )
     own = make_segment([given], writer=1)
     others = [make_segment([late], writer=2), make_segment([early], writer=3)]
-    lookup.add_segments([own, *others])
+    lookup.add_parts([own, *others])
 
-    lookup.add_segments([make_segment([tombstone_of(own, 0)], writer=4)])
+    lookup.add_parts([make_segment([tombstone_of(own, 0)], writer=4)])
 
     assert lookup.find(early.call_id) == early
     assert lookup.find_equal(early.content_id) == early
 
 
-def test_all_copies_of_a_value_are_known(
+def test_each_place_of_a_value_is_known_once(
     lookup: CallLookup,
     make_segment: MakeSegment,
     make_value: Callable[[str, bytes], ValueRecord],
 ) -> None:
-    """Where one copy is damaged or not trusted, another may serve."""
+    """Where one copy is damaged another may serve; every user of a value names its place again."""
     value = make_value("model", b"payload")
-    lookup.add_segments([make_segment([value], writer=w) for w in (1, 2)])
+    here, there = (
+        replace(
+            value, tier=Tier.LOOSE, location=blob_name(PayloadHash(bytes([n]) * 32)), inline=b""
+        )
+        for n in (1, 2)
+    )
+    lookup.add_parts([make_segment([here], writer=1), make_segment([here, there], writer=2)])
 
     copies = lookup.copies(value.content_id)
 
-    assert [copy.record for copy in copies] == [value, value]
-    assert len({copy.segment for copy in copies}) == 2
+    assert [copy.record for copy in copies] == [here, there]
     assert lookup.has_value(value.content_id)
+
+
+def test_a_place_that_two_signers_name_is_a_copy_of_each(
+    lookup: CallLookup,
+    make_segment: MakeSegment,
+    make_value: Callable[[str, bytes], ValueRecord],
+) -> None:
+    """The one may be trusted, the other not, and it must not matter who came first."""
+    value = make_value("model", b"payload")
+    segments = [
+        replace(make_segment([value], writer=w), signature=Signature(str(w), key * 32, b"", b""))
+        for w, key in ((1, b"a"), (2, b"b"), (3, b"a"))
+    ]
+    lookup.add_parts(segments)
+
+    copies = lookup.copies(value.content_id)
+
+    assert [copy.signature for copy in copies] == [s.signature for s in segments[:2]]
+
+
+def test_the_copy_of_this_process_comes_first(
+    lookup: CallLookup,
+    make_segment: MakeSegment,
+    make_value: Callable[[str, bytes], ValueRecord],
+) -> None:
+    """Its own bytes need no trust and no fetching."""
+    value = make_value("model", b"payload")
+    lookup.add_parts([make_segment([value])])
+    lookup.add_open(value, None)
+
+    copies = lookup.copies(value.content_id)
+
+    assert [copy.segment is None for copy in copies] == [True, False]
