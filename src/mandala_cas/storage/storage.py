@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
+from mandala_cas.log.columns import LENGTH_MAX
 from mandala_cas.memo import context
 from mandala_cas.memo.op import Op
 from mandala_cas.model.calls import Call
+from mandala_cas.model.entries import Tombstone
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
 from mandala_cas.storage.assembly import Settings, assemble
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
+    from mandala_cas.log.part import LogPart
     from mandala_cas.log.segment import Segment
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
@@ -263,19 +266,15 @@ class Storage:
         """Whether a listing costs next to nothing."""
         return "://" not in self._parts.objects.url
 
-    def _log_parts(self) -> list[Segment]:
+    def _log_parts(self) -> list[LogPart]:
         """Return what is visible of the log, and the batch as one part more."""
         from mandala_cas.index.unpublished import open_segments  # noqa: PLC0415 (heavy)
 
         with self._parts.recorder.lock:
-            published = list(self._parts.view.segments.values())
+            published = list(self._parts.view.parts.values())
             pending = open_segments(self._parts.recorder.unpublished())
         # Ctrl-C right after a publish can leave in the batch what is in the store already.
-        known = {(segment.header.writer, segment.header.seq) for segment in published}
-        return [
-            *published,
-            *(part for part in pending if (part.header.writer, part.header.seq) not in known),
-        ]
+        return [*published, *(part for part in pending if not _is_known(part, published))]
 
     def _check_writable(self, verb: str) -> None:
         """Refuse to change a store that is open for reading."""
@@ -287,6 +286,13 @@ class Storage:
         """Refuse to work after `close`."""
         if self._closed:
             raise UsageError(f"{self!r} is closed; open the store again with Storage(...)")
+
+
+def _is_known(part: Segment, published: Sequence[LogPart]) -> bool:
+    """Tell whether calls of this segment are in one of the parts."""
+    header = part.header
+    everything = Tombstone(header.writer, header.seq, 0, LENGTH_MAX)
+    return any(other.rows_named_by(everything) for other in published)
 
 
 def _monotonic() -> float:
