@@ -109,7 +109,7 @@ def test_a_crash_leaves_the_context_of_the_thread_as_it_was() -> None:
     from mandala_cas.memo.context import current  # noqa: PLC0415 (one test looks inside)
     from mandala_cas.testing import Crash, FaultStore, Rule  # noqa: PLC0415 (only here)
 
-    objects = FaultStore(Storage()._objects, [Rule(Crash(), "put", "manifest/")])
+    objects = FaultStore(Storage()._parts.objects, [Rule(Crash(), "put", "manifest/")])
     storage = Storage(objects)
     try:
         run_block(storage, 0)

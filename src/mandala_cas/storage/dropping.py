@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.model.calls import Call
-from mandala_cas.model.entries import Tombstone
 from mandala_cas.model.ids import CallId
 from mandala_cas.values.recorder import Recorder
 
@@ -32,6 +31,7 @@ def drop_calls(
         UsageError: something in ``calls_or_hids`` is neither a call nor a hid.
     """
     from mandala_cas.index.dependents import dependents_of, equals_of  # noqa: PLC0415 (heavy)
+    from mandala_cas.index.graves import merge_dots  # noqa: PLC0415 (only drops need it)
 
     wanted = call_ids_of(calls_or_hids)
     records = {call_id: lookup.find(call_id) for call_id in wanted}
@@ -47,8 +47,7 @@ def drop_calls(
         wanted = list(dict.fromkeys([*wanted, *equals_of(tables(), contents)]))
     if with_dependents:
         wanted = dependents_of(tables(), wanted)
-    dots = sorted(dot for call_id in wanted for dot in lookup.dots(call_id))
-    recorder.drop([Tombstone(d.writer, d.seq, d.row, d.row) for d in dots])
+    recorder.drop(merge_dots(dot for call_id in wanted for dot in lookup.dots(call_id)))
     remaining = sum(map(lookup.count_equal, set(contents)))
     return f"Dropped {len(wanted)} {'call' if len(wanted) == 1 else 'calls'}" + (
         f"; {remaining} of equal content remain and would answer again "
