@@ -7,6 +7,7 @@ after it leaves the whole object.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -166,15 +167,20 @@ class LocalObjectStore:
         """Remove temporary files that dead writers left; return how many.
 
         A writer that is still at work on a file older than that fails, and may try again; its
-        object is there whole or not at all.
+        object is there whole or not at all. Where a system keeps files that are in use, they stay.
         """
         removed = 0
         with writing(TEMPORARY, self._root), suppress(FileNotFoundError):
             for path in self._temporary.iterdir():
-                with suppress(FileNotFoundError):
+                try:
                     if path.stat().st_mtime < modified_before:
                         self._platform.unlink(path)
                         removed += 1
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
         return removed
 
     def close(self) -> None:
