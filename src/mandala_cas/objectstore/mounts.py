@@ -87,10 +87,9 @@ def file_system_by_mounts(place: Path, text: str) -> str:
     not count.
     """
     mounts = [mount for line in text.splitlines() if (mount := _parse_mount(line)) is not None]
-    ids = {mount.mount_id for mount in mounts}
     below = {(mount.parent_id, mount.place): mount for mount in mounts}
-    # The parent of the first one is outside of what this process can see.
-    current = next((m for m in mounts if m.place == "/" and m.parent_id not in ids), None)
+    # Several may be stacked there; from any of them the walk leads to the uppermost.
+    current = next((mount for mount in mounts if mount.place == "/"), None)
     if current is None:
         return UNKNOWN
     for step in (*reversed(place.parents), place):
