@@ -9,7 +9,10 @@ header has their sizes.
 
 from __future__ import annotations
 
+import io
+import pathlib
 import pickle
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -63,13 +66,38 @@ class PickleCodec:
         if place != len(payload):
             raise ValueError("the payload is longer than its header says")
         try:
-            return pickle.loads(stream, buffers=buffers)  # noqa: S301 (the caller trusts the writer)
+            return _Unpickler(io.BytesIO(stream), buffers=buffers).load()
         except (ImportError, AttributeError) as error:
             raise UsageError(
                 f"cannot load a pickled value: {error}; make what it was made of importable "
                 "here, under the name it had",
                 found=str(error),
             ) from error
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads pickles of another operating system as well."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what a pickle names; for the paths of another system, what makes them here."""
+        make = _FOREIGN_PATHS.get(name) if module.partition(".")[0] == "pathlib" else None
+        return super().find_class(module, name) if make is None else make
+
+
+def _posix_path(*parts: str) -> pathlib.Path:
+    """Return a path of Linux or macOS as one of this system."""
+    return pathlib.Path(pathlib.PurePosixPath(*parts).as_posix())
+
+
+def _windows_path(*parts: str) -> pathlib.Path:
+    """Return a path of Windows as one of this system."""
+    return pathlib.Path(pathlib.PureWindowsPath(*parts).as_posix())
+
+
+# The classes exist everywhere, and refuse to be made where they do not belong.
+_FOREIGN_PATHS: Final[Mapping[str, Callable[..., pathlib.Path]]] = (
+    {"PosixPath": _posix_path} if sys.platform == "win32" else {"WindowsPath": _windows_path}
+)
 
 
 def _dump(value: Any) -> tuple[bytes, list[memoryview]]:

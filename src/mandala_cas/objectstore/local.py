@@ -7,11 +7,12 @@ after it leaves the whole object.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -19,17 +20,12 @@ from pathlib import Path
 from mandala_cas.errors import NotFoundError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
 from mandala_cas.objectstore.buffers import flat_target
-from mandala_cas.objectstore.disk import (
-    NO_LINKS,
-    locked,
-    reading,
-    same_bytes,
-    sync_directory,
-    write_file,
-    writing,
-)
-from mandala_cas.objectstore.layout import TEMPORARY
+from mandala_cas.objectstore.disk import reading, writing
+from mandala_cas.objectstore.files import publish, publish_once, write_file
+from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
+from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range, is_name
+from mandala_cas.objectstore.platforms import Platform, running_platform
 
 
 class LocalObjectStore:
@@ -39,11 +35,24 @@ class LocalObjectStore:
     and no lock is held between calls.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        """Point at the directory ``root``. Nothing is read or made yet."""
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        platform: Platform | None = None,
+        file_system_of: Callable[[Path], str] = file_system_of,
+    ) -> None:
+        """Point at the directory ``root``. Nothing is read or made yet.
+
+        ``platform`` takes the steps that change the directory; by default, the running system.
+        ``file_system_of`` names the type of the file system that a path is on.
+        """
         # Absolute, so that the store stays where it is when the process changes directory.
         self._root = Path(root).absolute()
         self._temporary = self._root / TEMPORARY
+        self._platform = platform or running_platform()
+        self._file_system_of = file_system_of
+        self._capabilities: Capabilities | None = None
         # Directories that this object has seen to it would outlive a power cut.
         self._durable: set[Path] = set()
 
@@ -59,15 +68,20 @@ class LocalObjectStore:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What a local disk promises."""
-        return Capabilities(strong_list=True, atomic_create=True, persistent=True)
+        """What a disk of this host promises, or a directory that others may have mounted.
+
+        The file system is looked up once, at the first question.
+        """
+        if self._capabilities is None:
+            self._capabilities = capabilities_of(self._file_system_of(self._root))
+        return self._capabilities
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``; it is on the disk when this returns."""
         path = self._path(name)
         with writing(name, self._root):
             self._publish(path, parts)
-            sync_directory(path.parent)
+            self._platform.sync_directory(path.parent)
 
     def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
         """Store several objects; each directory is synced once."""
@@ -78,7 +92,7 @@ class LocalObjectStore:
         directories = {path.parent: name for name, path in paths.items()}
         for directory, name in directories.items():
             with writing(name, self._root):
-                sync_directory(directory)
+                self._platform.sync_directory(directory)
 
     def create(self, name: str, data: bytes) -> bool:
         """Store ``data`` unless ``name`` exists; of racing callers exactly one is told True."""
@@ -86,7 +100,7 @@ class LocalObjectStore:
         with writing(name, self._root):
             made = not path.exists() and self._create(path, data)
             # Also where another made it: it may not have come to this line yet.
-            sync_directory(path.parent)
+            self._platform.sync_directory(path.parent)
         return made
 
     def get(self, name: str) -> bytes:
@@ -147,21 +161,26 @@ class LocalObjectStore:
         """Remove the objects."""
         for name, path in [(name, self._path(name)) for name in names]:
             with writing(name, self._root), suppress(FileNotFoundError, NotADirectoryError):
-                path.unlink()
+                self._platform.unlink(path)
 
     def remove_leftovers(self, *, modified_before: float) -> int:
         """Remove temporary files that dead writers left; return how many.
 
         A writer that is still at work on a file older than that fails, and may try again; its
-        object is there whole or not at all.
+        object is there whole or not at all. Where a system keeps files that are in use, they stay.
         """
         removed = 0
         with writing(TEMPORARY, self._root), suppress(FileNotFoundError):
             for path in self._temporary.iterdir():
-                with suppress(FileNotFoundError):
+                try:
                     if path.stat().st_mtime < modified_before:
-                        path.unlink()
+                        self._platform.unlink(path)
                         removed += 1
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
         return removed
 
     def close(self) -> None:
@@ -175,39 +194,22 @@ class LocalObjectStore:
         """Give ``parts`` their name, in one step; a crash right after may undo that step."""
         temporary = self._write_temporary(path.parent, parts)
         try:
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                # Mostly the very same bytes: content names content. A loose blob may have been
-                # encoded otherwise, though, and what is there may be damaged and being repaired.
-                if not same_bytes(temporary, path):
-                    temporary.replace(path)
-            except OSError as error:
-                if error.errno not in NO_LINKS:
-                    raise
-                temporary.replace(path)
+            publish(self._platform, temporary, path)
         finally:
-            _remove(temporary)
+            self._remove(temporary)
 
     def _create(self, path: Path, data: bytes) -> bool:
         """Give ``data`` a name unless something has it; tell whether this call did."""
         temporary = self._write_temporary(path.parent, [data])
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            # No other step is atomic here, so those who create take turns. A put in between is
-            # not kept out, but nobody puts what others create.
-            with locked(self._temporary / "create.lock"):
-                if path.exists():
-                    return False
-                temporary.replace(path)
+            return publish_once(self._platform, temporary, path, self._root / LOCAL / "create.lock")
         finally:
-            _remove(temporary)
-        return True
+            self._remove(temporary)
+
+    def _remove(self, temporary: Path) -> None:
+        """Remove a temporary file; one that stays is a leftover that no listing shows."""
+        with suppress(OSError):
+            self._platform.unlink(temporary)
 
     def _write_temporary(self, directory: Path, parts: Iterable[Buffer]) -> Path:
         """Write and sync a file that can be linked into ``directory``, which is made if need be."""
@@ -216,7 +218,7 @@ class LocalObjectStore:
         # The process id tells a person who left it; the uuid alone makes it unique after a fork.
         unique = f"{os.getpid()}-{threading.get_ident()}-{uuid.uuid4().hex}"
         path = self._temporary / unique
-        write_file(path, parts)
+        write_file(self._platform, path, parts)
         return path
 
     def _make_directory(self, directory: Path) -> None:
@@ -228,7 +230,7 @@ class LocalObjectStore:
             self._durable.clear()
         # Where the store itself is new, so may be what is above it: that is ours to sync, too.
         top = next((above for above in self._root.parents if above.is_dir()), self._root)
-        directory.mkdir(parents=True, exist_ok=True)
+        self._platform.make_directory(directory)
         # Also where it was there: the process that made it may have died before it synced.
         unsynced = [directory]
         while (above := unsynced[-1].parent) != top and above not in self._durable:
@@ -237,7 +239,7 @@ class LocalObjectStore:
         for made in reversed(unsynced):
             # Some directories may be passed through but not opened, such as /home.
             with suppress(PermissionError):
-                sync_directory(made.parent)
+                self._platform.sync_directory(made.parent)
             self._durable.add(made)
 
     def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -286,9 +288,3 @@ def _fill(file: FileIO, offset: int, target: memoryview) -> int:
             break
         filled += count
     return filled
-
-
-def _remove(temporary: Path) -> None:
-    """Remove a temporary file; one that stays is a leftover that no listing shows."""
-    with suppress(OSError):
-        temporary.unlink()

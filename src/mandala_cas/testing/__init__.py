@@ -1,4 +1,4 @@
-"""The public test kit: contract suites, stores that fail, crashes at every call, a real S3 server.
+"""The public test kit: contract suites, stores that fail, crashes, power cuts, a real S3 server.
 
 What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
 anybody.
@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from mandala_cas.testing.crashes import CrashPoint, crash_at_every_call
+from mandala_cas.testing.crashfs import CrashState, crash_states
 from mandala_cas.testing.faults import (
     Crash,
     Delay,
@@ -28,16 +29,19 @@ from mandala_cas.testing.faults import (
     StoreCall,
     TruncatedGet,
 )
+from mandala_cas.testing.platforms import RecordingPlatform, Step
 from mandala_cas.testing.servers import S3Server
 
 if TYPE_CHECKING:
     from mandala_cas.testing.codecs import CodecSuite
     from mandala_cas.testing.object_stores import ObjectStoreSuite
+    from mandala_cas.testing.platform_suite import PlatformSuite
 
 __all__ = [
     "CodecSuite",
     "Crash",
     "CrashPoint",
+    "CrashState",
     "Delay",
     "Deny",
     "ErrorAfter",
@@ -49,19 +53,24 @@ __all__ = [
     "ObjectStoreSuite",
     "OutOfSpace",
     "PartialList",
+    "PlatformSuite",
+    "RecordingPlatform",
     "Rule",
     "S3Server",
     "SimulatedCrash",
     "StaleList",
+    "Step",
     "StoreCall",
     "TruncatedGet",
     "crash_at_every_call",
+    "crash_states",
 ]
 
 
 _SUITES: Final = {
     "CodecSuite": "mandala_cas.testing.codecs",
     "ObjectStoreSuite": "mandala_cas.testing.object_stores",
+    "PlatformSuite": "mandala_cas.testing.platform_suite",
 }
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
-from mandala_cas.objectstore import disk
 from mandala_cas.objectstore.local import LocalObjectStore
+from mandala_cas.testing.platforms import RecordingPlatform, Step
 
 
 @pytest.fixture
@@ -31,6 +31,19 @@ def store(root: Path) -> LocalObjectStore:
 def leftovers(root: Path) -> list[Path]:
     """Return the temporary files of a store."""
     return sorted((root / "local" / "tmp").glob("*"))
+
+
+def counted(platform: RecordingPlatform, *kinds: str) -> list[str]:
+    """Return the steps that make an object last, or those of ``kinds``; forget all of them."""
+    wanted = kinds or ("sync file", "place", "sync directory")
+    # The number of a temporary file says nothing.
+    found = [
+        " ".join([step.kind, step.target or step.path] if step.kind != "sync file" else [step.kind])
+        for step in platform.steps
+        if step.kind in wanted
+    ]
+    platform.steps.clear()
+    return found
 
 
 def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,58 +113,36 @@ def test_temporary_files_are_on_the_file_system_of_the_store(
 
 
 def test_an_object_is_synced_before_it_has_its_name_and_its_directory_after(
-    store: LocalObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """A power cut between any two steps leaves the whole object or none."""
+    platform = RecordingPlatform(tmp_path)
+    store = LocalObjectStore(tmp_path, platform=platform)
     store.put("log/0", [b"the directories are there"])
-    steps: list[str] = []
-    sync_file, sync_directory, link = disk.sync_file, disk.sync_directory, os.link
+    platform.steps.clear()
 
-    def traced_sync(descriptor: int) -> None:
-        steps.append("sync file")
-        sync_file(descriptor)
-
-    def traced_link(source: Path, target: Path) -> None:
-        steps.append(f"link {target.relative_to(root)}")
-        link(source, target)
-
-    def traced_directory_sync(path: Path) -> None:
-        steps.append(f"sync {path.relative_to(root)}/")
-        sync_directory(path)
-
-    monkeypatch.setattr(disk, "sync_file", traced_sync)
-    monkeypatch.setattr(os, "link", traced_link)
-    monkeypatch.setattr("mandala_cas.objectstore.local.sync_directory", traced_directory_sync)
     store.put("log/1", [b"x"])
-    one_put, steps[:] = list(steps), []
+    one_put = counted(platform)
     store.put_many({"log/2": [b"x"], "log/3": [b"x"]})
 
-    assert one_put == ["sync file", "link log/1", "sync log/"]
-    assert steps == ["sync file", "link log/2", "sync file", "link log/3", "sync log/"]
+    assert one_put == ["sync file", "place log/1", "sync directory log"]
+    assert counted(platform) == [
+        *("sync file", "place log/2", "sync file", "place log/3", "sync directory log")
+    ]
 
 
-def test_new_directories_are_synced_from_the_top_down(
-    store: LocalObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_directories_are_synced_from_the_top_down(tmp_path: Path) -> None:
     """An object in a directory that a power cut takes away is lost as well."""
-    synced: list[Path] = []
-    sync_directory = disk.sync_directory
+    platform = RecordingPlatform(tmp_path)
+    store = LocalObjectStore(tmp_path / "new/store", platform=platform)
 
-    def traced(path: Path) -> None:
-        synced.append(path)
-        sync_directory(path)
-
-    monkeypatch.setattr("mandala_cas.objectstore.local.sync_directory", traced)
     store.put("blobs/ab/cd", [b"x"])
-    first, synced[:] = list(synced), []
+    first = counted(platform, "sync directory")
     store.put("blobs/ab/ce", [b"x"])
 
-    assert first == [
-        *(tmp_path, tmp_path / "new", tmp_path / "new/store", tmp_path / "new/store/local"),
-        *(tmp_path / "new/store", tmp_path / "new/store/blobs"),
-        tmp_path / "new/store/blobs/ab",
-    ]
-    assert synced == [tmp_path / "new/store/blobs/ab"]
+    places = [".", "new", "new/store", "new/store/local", "new/store", "new/store/blobs"]
+    assert first == [f"sync directory {place}" for place in [*places, "new/store/blobs/ab"]]
+    assert counted(platform, "sync directory") == ["sync directory new/store/blobs/ab"]
 
 
 def test_a_directory_that_was_removed_is_made_again(store: LocalObjectStore, root: Path) -> None:
@@ -313,26 +304,26 @@ def test_without_hard_links_objects_are_whole_all_the_same(
     assert store.get("log/1") == b"two"
     assert (store.create("config", b"first"), store.create("config", b"second")) == (True, False)
     assert store.get("config") == b"first"
-    assert [path.name for path in leftovers(root)] == ["create.lock"]
+    assert leftovers(root) == []
+    assert (root / "local/create.lock").is_file()
     assert sorted(info.name for info in store.list("")) == ["config", "log/1"]
 
 
 def test_without_hard_links_creators_take_turns(
-    store: LocalObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process may create between the first look and the lock."""
     refuse_links(monkeypatch)
     other = LocalObjectStore(root)
-    write_file = disk.write_file
+    root.parent.mkdir()
 
-    def overtaken(path: Path, parts: list[bytes]) -> None:
-        write_file(path, parts)
-        if not (root / "config").exists():
-            (root / "config").write_bytes(b"other")
+    def overtake(step: Step) -> None:
+        if step.kind == "place":
+            other.create("config", b"other")
 
-    monkeypatch.setattr("mandala_cas.objectstore.local.write_file", overtaken)
+    platform = RecordingPlatform(root.parent, before=overtake)
 
-    made = store.create("config", b"mine")
+    made = LocalObjectStore(root, platform=platform).create("config", b"mine")
 
     assert not made
     assert other.get("config") == b"other"
@@ -440,18 +431,14 @@ def test_an_error_among_the_parts_leaves_nothing(store: LocalObjectStore, root: 
     assert list(store.list("")) == []
 
 
-def test_a_batch_that_fails_leaves_whole_objects(
-    store: LocalObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_fails_leaves_whole_objects(tmp_path: Path) -> None:
     """Those that came before are there, the one that failed is not."""
-    write_file = disk.write_file
 
-    def fail_third(path: Path, parts: list[bytes]) -> None:
-        if parts == [b"3"]:
+    def fail_third(step: Step) -> None:
+        if step.kind == "write" and step.data == b"3":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write_file(path, parts)
 
-    monkeypatch.setattr("mandala_cas.objectstore.local.write_file", fail_third)
+    store = LocalObjectStore(tmp_path, platform=RecordingPlatform(tmp_path, before=fail_third))
 
     with pytest.raises(MandalaError):
         store.put_many({f"log/{digit}": [digit.encode()] for digit in "1234"})
@@ -460,7 +447,7 @@ def test_a_batch_that_fails_leaves_whole_objects(
         "log/1": b"1",
         "log/2": b"2",
     }
-    assert leftovers(root) == []
+    assert leftovers(tmp_path) == []
 
 
 def test_forked_writers_do_not_get_in_each_others_way(root: Path) -> None:
