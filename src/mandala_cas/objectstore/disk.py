@@ -94,15 +94,6 @@ def same_bytes(left: Path, right: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock of the kernel's: it ends with the process, however that ends."""
-    with path.open("ab") as file:
-        if fcntl is not None:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
 def reading(name: str, root: Path) -> Iterator[None]:
     """Translate what goes wrong while an object, or a directory, is read."""
     try:

@@ -21,7 +21,6 @@ from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectI
 from mandala_cas.objectstore.buffers import flat_target
 from mandala_cas.objectstore.disk import (
     NO_LINKS,
-    locked,
     reading,
     same_bytes,
     sync_directory,
@@ -29,6 +28,7 @@ from mandala_cas.objectstore.disk import (
     writing,
 )
 from mandala_cas.objectstore.layout import TEMPORARY
+from mandala_cas.objectstore.locks import locked
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range, is_name
 
 
@@ -201,7 +201,7 @@ class LocalObjectStore:
                 raise
             # No other step is atomic here, so those who create take turns. A put in between is
             # not kept out, but nobody puts what others create.
-            with locked(self._temporary / "create.lock"):
+            with locked(self._temporary / "create.lock", mode=0o666):
                 if path.exists():
                     return False
                 temporary.replace(path)
