@@ -12,7 +12,7 @@ from mandala_cas.blobs import packs
 from mandala_cas.imports import Storage, op
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import ErrorAfter, ErrorBefore, FaultStore, Rule, StoreCall
-from mandala_cas.values import recorder
+from mandala_cas.values import batch
 
 SIZES = (10, 5_000, 300_000)
 
@@ -87,8 +87,8 @@ def test_an_interrupt_between_two_packs_loses_no_value(
             raise KeyboardInterrupt
         return whole(*args, **kwargs)
 
-    monkeypatch.setattr(recorder, "seal_pack", seal_pack)
-    monkeypatch.setattr(recorder, "group_for_packs", lambda values: [[value] for value in values])
+    monkeypatch.setattr(batch, "seal_pack", seal_pack)
+    monkeypatch.setattr(batch, "group_for_packs", lambda values: [[value] for value in values])
 
     with pytest.raises(KeyboardInterrupt):
         compute(storage, range(3))

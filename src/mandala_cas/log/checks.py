@@ -7,6 +7,7 @@ accepted a reader accepts, and nothing that was accepted can fail to be written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -165,9 +166,16 @@ def _tag_size(tag: TagRecord) -> int:
 def _text_size(words: Sequence[str], entry: Entry) -> int:
     """Return the size of words, each as if it were met for the first time."""
     try:
-        return sum(len(word.encode()) + _WORD_SIZE for word in words)
+        return sum(map(_word_size, words))
     except UnicodeEncodeError as error:
         raise UsageError(f"names must be text that UTF-8 can hold: {error}", entry=entry) from error
+
+
+# Every call of an op brings the same few words.
+@lru_cache(maxsize=1 << 12)
+def _word_size(word: str) -> int:
+    """Return the size of one word."""
+    return len(word.encode()) + _WORD_SIZE
 
 
 def _tier_of_location(location: str) -> int:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mandala_cas._version import __version__
 from mandala_cas.envelope.packing import pack
@@ -28,7 +27,7 @@ from mandala_cas.log.segment import (
     encode_segment,
     segment_header,
 )
-from mandala_cas.model.entries import CallRecord, Entry
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord
 from mandala_cas.model.ids import Dot, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 
@@ -40,12 +39,56 @@ SESSION_SIZE_MAX: Final = HEADER_MAX // 2
 _LIBRARY: Final = f"mandala-cas {__version__}"
 
 
+class Position(NamedTuple):
+    """Which segment of which writer."""
+
+    writer: WriterId
+    seq: int
+
+
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Waiting:
     """A sealed segment that is not known to be in the store."""
 
+    position: Position
     sealed: SealedSegment
     segment: Segment
+
+
+class _Group(NamedTuple):
+    """Entries that were appended together, and what the batch has up to and including them."""
+
+    entries: Sequence[Entry]
+    call_count: int
+    tag_count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenBatch:
+    """What goes into the next segment; only ``groups`` changes, one append at a time."""
+
+    position: Position
+    previous: bytes
+    groups: list[_Group]
+
+    @property
+    def last(self) -> _Group:
+        """The last group: it has the counts of all."""
+        return self.groups[-1] if self.groups else _NO_GROUP
+
+
+class _State(NamedTuple):
+    """What a writer holds. Replaced as a whole, so that Ctrl-C at any line leaves one or the other.
+
+    ``outbox`` is in the order of the chain.
+    """
+
+    outbox: tuple[Waiting, ...]
+    open: _OpenBatch
+
+
+_NO_GROUP: Final = _Group((), 0, 0, 0)
 
 
 class LogWriter(ForkAware):
@@ -85,39 +128,85 @@ class LogWriter(ForkAware):
         self._lock = threading.Lock()
         # Held while objects are put: `append` must not wait for a slow store.
         self._publishing = threading.Lock()
-        self._outbox: deque[_Waiting] = deque()
         self._published: list[Segment] = []
-        self._begin_session()
+        self._state = _State((), self._first_batch())
 
     @property
     def open_entries(self) -> Sequence[Entry]:
         """The entries that are in no sealed segment yet."""
         with self._lock:
-            return tuple(self._entries)
+            return tuple(entry for group in self._state.open.groups for entry in group.entries)
+
+    @property
+    def position(self) -> Position:
+        """The segment that the open batch will be."""
+        return self._state.open.position
+
+    @property
+    def outbox(self) -> tuple[Waiting, ...]:
+        """The sealed segments that are not known to be in the store, the oldest first."""
+        return self._state.outbox
 
     @property
     def unpublished(self) -> bool:
         """Whether ``publish`` has anything to do."""
-        with self._lock:
-            return bool(self._entries or self._outbox)
+        state = self._state
+        return bool(state.open.groups or state.outbox)
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether entries of that size still fit into the open batch."""
+        opened = self._state.open
+        return not opened.groups or opened.last.size + size <= BATCH_SIZE_MAX
 
     def append(self, entry: Entry) -> Dot | None:
-        """Take an entry into the open batch. Return the name of its record if it is a call.
+        """Take an entry into the open batch; return what names its record, if anything does.
 
         Raises:
             UsageError: the format has no place for the entry; it was not taken.
         """
-        size = entry_size(entry)
+        return self.append_all((entry,))[0]
+
+    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> list[Dot | None]:
+        """Take entries that belong together: they will be in one segment. Return their dots.
+
+        Calls and tags have a dot each. ``size`` is the sum of ``entry_size`` of all, where the
+        caller knows it.
+
+        Raises:
+            UsageError: the format has no place for one of them; none was taken.
+        """
+        if size is None:
+            size = sum(map(entry_size, entries))
         with self._lock:
-            if self._entries and self._size + size > BATCH_SIZE_MAX:
-                self._seal()
-            dot = None
-            if isinstance(entry, CallRecord):
-                dot = Dot(self._writer, self._seq, self._call_count)
-                self._call_count += 1
-            self._entries.append(entry)
-            self._size += size
-            return dot
+            if not self.has_room(size):
+                self._seal(())
+            opened = self._state.open
+            writer, seq = opened.position
+            _, call_count, tag_count, batch_size = opened.last
+            dots: list[Dot | None] = []
+            for entry in entries:
+                if isinstance(entry, CallRecord):
+                    dots.append(Dot(writer, seq, call_count))
+                    call_count += 1
+                elif isinstance(entry, TagRecord):
+                    dots.append(Dot(writer, seq, tag_count))
+                    tag_count += 1
+                else:
+                    dots.append(None)
+            opened.groups.append(_Group(entries, call_count, tag_count, batch_size + size))
+            return dots
+
+    def seal(self, last: Sequence[Entry] = ()) -> None:
+        """Close the open batch with the entries ``last``: what is appended next is in another.
+
+        Nothing is closed where nothing was appended.
+
+        Raises:
+            UsageError: the format has no place for one of ``last``; nothing has changed.
+        """
+        with self._lock:
+            if self._state.open.groups or last:
+                self._seal(last)
 
     def publish(self) -> list[Segment]:
         """Put every entry appended before on record; return the segments that are so now.
@@ -131,56 +220,65 @@ class LogWriter(ForkAware):
             UsageError: the store refuses.
         """
         with self._publishing:
-            with self._lock:
-                if self._entries:
-                    self._seal()
-                todo = len(self._outbox)
-            for _ in range(todo):
-                waiting = self._outbox[0]
-                # One at a time, oldest first: were the second there without the first, a reader
-                # would see a hole in this writer's chain.
-                self._objects.put(waiting.sealed.name, waiting.sealed.sealed.parts)
-                with self._lock:
-                    self._outbox.popleft()
-                    self._published.append(waiting.segment)
-            with self._lock:
-                published, self._published = self._published, []
+            self.seal()
+            for _ in range(len(self._state.outbox)):
+                self._published.append(self._put_oldest())
+            published, self._published = self._published, []
             return published
 
-    def _begin_session(self) -> None:
+    def publish_oldest(self) -> None:
+        """Put the oldest sealed segment on record; it leaves the outbox.
+
+        One at a time, oldest first: were the second there without the first, a reader would see a
+        hole in this writer's chain.
+
+        Raises:
+            StoreUnavailableError: try again later; nothing is lost.
+            UsageError: the store refuses.
+        """
+        with self._publishing:
+            self._put_oldest()
+
+    def _put_oldest(self) -> Segment:
+        """Put the segment at the head of the outbox, and take it out."""
+        waiting = self._state.outbox[0]
+        self._objects.put(waiting.sealed.name, waiting.sealed.sealed.parts)
+        with self._lock:
+            # Ctrl-C before this line has the same bytes put again, under the same name.
+            self._state = self._state._replace(outbox=self._state.outbox[1:])
+        return waiting.segment
+
+    def _first_batch(self) -> _OpenBatch:
         """Draw a writer id, and start its chain."""
-        self._writer = WriterId(self._draw(WriterId.SIZE))
-        self._seq = 0
-        self._previous = NO_PREVIOUS
-        self._begin_batch()
+        return _OpenBatch(Position(WriterId(self._draw(WriterId.SIZE)), 0), NO_PREVIOUS, [])
 
-    def _begin_batch(self) -> None:
-        """Open an empty batch."""
-        self._entries: list[Entry] = []
-        self._call_count = 0
-        self._size = 0
-
-    def _seal(self) -> None:
+    def _seal(self, last: Sequence[Entry]) -> None:
         """Move the open batch to the outbox, as a segment; if that fails, nothing has changed."""
+        outbox, opened = self._state
+        entries = [entry for group in opened.groups for entry in group.entries]
+        if last:
+            for entry in last:
+                entry_size(entry)
+            entries += last
         header = segment_header(
-            self._entries,
-            writer=self._writer,
-            seq=self._seq,
-            previous=self._previous,
+            entries,
+            writer=opened.position.writer,
+            seq=opened.position.seq,
+            previous=opened.previous,
             created_us=self._clock_us(),
             library=_LIBRARY,
             session=self._description(),
         )
-        sealed = encode_segment(self._entries, header, self._signer)
+        sealed = encode_segment(entries, header, self._signer)
         # Read back before it is put: what nobody could read must not become the truth.
         segment = decode_segment(sealed.name, sealed.sealed.to_bytes())
-        self._outbox.append(_Waiting(sealed, segment))
-        if self._seq == SEQ_MAX:
-            self._begin_session()
-            return
-        self._seq += 1
-        self._previous = sealed.digest
-        self._begin_batch()
+        if opened.position.seq == SEQ_MAX:
+            following = self._first_batch()
+        else:
+            position = opened.position._replace(seq=opened.position.seq + 1)
+            following = _OpenBatch(position, sealed.digest, [])
+        waiting = Waiting(opened.position, sealed, segment)
+        self._state = _State((*outbox, waiting), following)
 
     def _description(self) -> Mapping[str, Any]:
         """Return what describes this process; one that no header holds is left out.

@@ -228,8 +228,9 @@ def test_a_writer_of_very_many_segments_becomes_another(
     store: FaultStore, writer: LogWriter
 ) -> None:
     """The number in a name has six digits."""
-    writer._seq = SEQ_MAX
-    writer._previous = b"p" * 32
+    opened = writer._state.open
+    last = replace(opened, position=opened.position._replace(seq=SEQ_MAX), previous=b"p" * 32)
+    writer._state = writer._state._replace(open=last)
     writer.append(call_record(0))
     writer.publish()
     dot = writer.append(call_record(1))
