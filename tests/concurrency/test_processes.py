@@ -93,7 +93,7 @@ def test_a_forked_child_writes_what_is_its_own_and_nothing_twice(tmp_path: Path)
         square(3)
 
     assert status == 0
-    segments = list(Storage(tmp_path / "store")._view.segments.values())
+    segments = list(Storage(tmp_path / "store")._parts.view.segments.values())
     recorded = [s.call_record(row).call_id for s in segments for row in range(s.calls.row_count)]
     assert len(recorded) == len(set(recorded)) == 3
     assert len({segment.header.writer for segment in segments}) == 2

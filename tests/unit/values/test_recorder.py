@@ -120,7 +120,7 @@ def test_what_a_tag_names_can_be_read_from_its_segment(objects: MemoryObjectStor
         ref: Any = noise(1, SIZES[Tier.PACK])
     tag = TagRecord("best", TagTarget.REF, ref.history_id, ref.content_id, 1)
 
-    storage._recorder.tag([tag])
+    storage._parts.recorder.tag([tag])
     storage.commit()
 
     _, segment = segments_of(objects)
@@ -134,10 +134,10 @@ def test_tags_have_dots_that_an_untag_can_name(objects: MemoryObjectStore) -> No
     with storage:
         ref: Any = increment(1)
         tags = [TagRecord(name, TagTarget.REF, ref.history_id, ref.content_id, 1) for name in "ab"]
-        storage._recorder.tag(tags)
-        dots = [dot for entry, dot in storage._recorder.unpublished() if entry in tags]
+        storage._parts.recorder.tag(tags)
+        dots = [dot for entry, dot in storage._parts.recorder.unpublished() if entry in tags]
         assert dots[1] is not None
-        storage._recorder.untag([Untag(dots[1].writer, dots[1].seq, dots[1].row, dots[1].row)])
+        storage._parts.recorder.untag([Untag(dots[1].writer, dots[1].seq, dots[1].row, dots[1].row)])
 
     (segment,) = segments_of(objects)
     assert dots == [segment.tag_dot(0), segment.tag_dot(1)]
@@ -155,7 +155,7 @@ def test_a_copy_that_this_user_can_decode_is_placed_again(objects: MemoryObjectS
         noise(1, size)
     theirs, own = segments_of(objects)
     later = Storage(objects)
-    later._recorder._is_readable = lambda copy: copy.segment == own.name
+    later._parts.recorder._is_readable = lambda copy: copy.segment == own.name
 
     with later:
         total(ref.detached())
