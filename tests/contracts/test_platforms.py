@@ -217,6 +217,51 @@ def test_a_missing_ability_is_told_from_an_error(
         PosixPlatform().place(tmp_path / "a", tmp_path / "b")
 
 
+class WithoutLocks:
+    """Locks of a mounted drive that has none."""
+
+    def acquire(self, descriptor: int, *, wait: bool) -> bool:
+        """Refuse."""
+        del descriptor, wait
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def release(self, descriptor: int) -> None:
+        """Never come here."""
+        raise AssertionError(descriptor)
+
+
+class OvertakenPlatform(PosixPlatform):
+    """A drive where another host creates the same name a moment later."""
+
+    def __init__(self, other: bytes) -> None:
+        """Have the other host write ``other``."""
+        super().__init__(WithoutLocks())
+        self._other = other
+
+    def place(self, source: Path, target: Path) -> None:
+        """Refuse."""
+        raise NoLinksError(errno.EPERM, f"{source} to {target}")
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, and be overtaken."""
+        super().replace(source, target)
+        target.write_bytes(self._other)
+
+
+@pytest.mark.parametrize(("other", "made"), [(b"mine", True), (b"other", False)])
+def test_without_links_and_locks_a_creator_looks_at_what_is_there(
+    tmp_path: Path,
+    other: bytes,
+    made: bool,  # noqa: FBT001 (a case of the table)
+) -> None:
+    """Nothing keeps another host out there, so what stays decides who made it."""
+    store = LocalObjectStore(tmp_path, platform=OvertakenPlatform(other))
+
+    assert store.create("config", b"mine") is made
+    assert store.get("config") == other
+    assert not store.create("config", b"mine")
+
+
 def test_windows_waits_for_who_has_the_file_open(
     store: LocalObjectStore, windows: FakeWindows, tmp_path: Path
 ) -> None:
