@@ -34,16 +34,16 @@ class FakeFcntl:
 
     F_FULLFSYNC = FULL_SYNC
 
-    def __init__(self, *, refuses: bool) -> None:
-        """Have seen no call yet."""
+    def __init__(self, error: int | None = None) -> None:
+        """Have seen no call yet; answer with ``error``, if there is one."""
         self.calls: list[tuple[int, int]] = []
-        self._refuses = refuses
+        self._error = error
 
     def fcntl(self, descriptor: int, command: int) -> int:
         """Sync, or refuse."""
         self.calls.append((descriptor, command))
-        if self._refuses:
-            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        if self._error is not None:
+            raise OSError(self._error, os.strerror(self._error))
         return 0
 
 
@@ -102,7 +102,7 @@ class TestMac(PlatformSuite):
     @pytest.fixture
     def platform(self) -> MacPlatform:
         """Return the platform."""
-        return MacPlatform(fcntl=FakeFcntl(refuses=False))
+        return MacPlatform(fcntl=FakeFcntl())
 
 
 class TestWindows(PlatformSuite):
@@ -138,7 +138,7 @@ class TestStoreOnMac(ObjectStoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> LocalObjectStore:
         """Return an empty store."""
-        return LocalObjectStore(tmp_path, platform=MacPlatform(fcntl=FakeFcntl(refuses=True)))
+        return LocalObjectStore(tmp_path, platform=MacPlatform(fcntl=FakeFcntl(errno.ENOTSUP)))
 
 
 @pytest.fixture
@@ -155,15 +155,17 @@ def test_the_running_system_chooses() -> None:
     assert running_platform() is running_platform()
 
 
-@pytest.mark.parametrize(("refuses", "sync_count"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize(
+    ("error", "sync_count"), [(None, 0), (errno.ENOTSUP, 1), (errno.ENOTTY, 1)]
+)
 def test_macos_asks_the_drive_itself(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    refuses: bool,  # noqa: FBT001 (a case of the table)
+    error: int | None,
     sync_count: int,
 ) -> None:
     """Its fsync stops at the drive's cache, which a power cut empties; else fsync has to do."""
-    fake = FakeFcntl(refuses=refuses)
+    fake = FakeFcntl(error)
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
 
@@ -172,6 +174,19 @@ def test_macos_asks_the_drive_itself(
 
         assert fake.calls == [(file.fileno(), FULL_SYNC)]
     assert len(synced) == sync_count
+
+
+def test_macos_does_not_forget_an_error_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain sync after it would find nothing left to write."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    with (tmp_path / "a").open("wb") as file, pytest.raises(OSError, match="Input/output"):
+        MacPlatform(fcntl=FakeFcntl(errno.EIO)).sync_file(file.fileno())
+
+    assert synced == []
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
