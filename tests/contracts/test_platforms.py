@@ -34,16 +34,16 @@ class FakeFcntl:
 
     F_FULLFSYNC = FULL_SYNC
 
-    def __init__(self, *, refuses: bool) -> None:
-        """Have seen no call yet."""
+    def __init__(self, error: int | None = None) -> None:
+        """Have seen no call yet; answer with ``error``, if there is one."""
         self.calls: list[tuple[int, int]] = []
-        self._refuses = refuses
+        self._error = error
 
     def fcntl(self, descriptor: int, command: int) -> int:
         """Sync, or refuse."""
         self.calls.append((descriptor, command))
-        if self._refuses:
-            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        if self._error is not None:
+            raise OSError(self._error, os.strerror(self._error))
         return 0
 
 
@@ -102,7 +102,7 @@ class TestMac(PlatformSuite):
     @pytest.fixture
     def platform(self) -> MacPlatform:
         """Return the platform."""
-        return MacPlatform(fcntl=FakeFcntl(refuses=False))
+        return MacPlatform(fcntl=FakeFcntl())
 
 
 class TestWindows(PlatformSuite):
@@ -138,7 +138,7 @@ class TestStoreOnMac(ObjectStoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> LocalObjectStore:
         """Return an empty store."""
-        return LocalObjectStore(tmp_path, platform=MacPlatform(fcntl=FakeFcntl(refuses=True)))
+        return LocalObjectStore(tmp_path, platform=MacPlatform(fcntl=FakeFcntl(errno.ENOTSUP)))
 
 
 @pytest.fixture
@@ -155,15 +155,17 @@ def test_the_running_system_chooses() -> None:
     assert running_platform() is running_platform()
 
 
-@pytest.mark.parametrize(("refuses", "sync_count"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize(
+    ("error", "sync_count"), [(None, 0), (errno.ENOTSUP, 1), (errno.ENOTTY, 1)]
+)
 def test_macos_asks_the_drive_itself(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    refuses: bool,  # noqa: FBT001 (a case of the table)
+    error: int | None,
     sync_count: int,
 ) -> None:
     """Its fsync stops at the drive's cache, which a power cut empties; else fsync has to do."""
-    fake = FakeFcntl(refuses=refuses)
+    fake = FakeFcntl(error)
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
 
@@ -172,6 +174,19 @@ def test_macos_asks_the_drive_itself(
 
         assert fake.calls == [(file.fileno(), FULL_SYNC)]
     assert len(synced) == sync_count
+
+
+def test_macos_does_not_forget_an_error_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain sync after it would find nothing left to write."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    with (tmp_path / "a").open("wb") as file, pytest.raises(OSError, match="Input/output"):
+        MacPlatform(fcntl=FakeFcntl(errno.EIO)).sync_file(file.fileno())
+
+    assert synced == []
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
@@ -215,6 +230,51 @@ def test_a_missing_ability_is_told_from_an_error(
 
     with pytest.raises(NoLinksError):
         PosixPlatform().place(tmp_path / "a", tmp_path / "b")
+
+
+class WithoutLocks:
+    """Locks of a mounted drive that has none."""
+
+    def acquire(self, descriptor: int, *, wait: bool) -> bool:
+        """Refuse."""
+        del descriptor, wait
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def release(self, descriptor: int) -> None:
+        """Never come here."""
+        raise AssertionError(descriptor)
+
+
+class OvertakenPlatform(PosixPlatform):
+    """A drive where another host creates the same name a moment later."""
+
+    def __init__(self, other: bytes) -> None:
+        """Have the other host write ``other``."""
+        super().__init__(WithoutLocks())
+        self._other = other
+
+    def place(self, source: Path, target: Path) -> None:
+        """Refuse."""
+        raise NoLinksError(errno.EPERM, f"{source} to {target}")
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, and be overtaken."""
+        super().replace(source, target)
+        target.write_bytes(self._other)
+
+
+@pytest.mark.parametrize(("other", "made"), [(b"mine", True), (b"other", False)])
+def test_without_links_and_locks_a_creator_looks_at_what_is_there(
+    tmp_path: Path,
+    other: bytes,
+    made: bool,  # noqa: FBT001 (a case of the table)
+) -> None:
+    """Nothing keeps another host out there, so what stays decides who made it."""
+    store = LocalObjectStore(tmp_path, platform=OvertakenPlatform(other))
+
+    assert store.create("config", b"mine") is made
+    assert store.get("config") == other
+    assert not store.create("config", b"mine")
 
 
 def test_windows_waits_for_who_has_the_file_open(

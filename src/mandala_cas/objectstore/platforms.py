@@ -13,7 +13,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -23,6 +22,8 @@ from mandala_cas.objectstore.locks import KernelLocks, PosixLocks, WindowsLocks
 
 # What fsync says of a directory on file systems that have nothing to sync there.
 _NO_DIRECTORY_SYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS})
+# What fcntl says of F_FULLFSYNC on file systems that have no such thing.
+_NO_FULL_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.ENOSYS})
 # What link(2) says where the file system has no hard links, or has run out of them.
 _NO_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
@@ -157,10 +158,13 @@ class MacPlatform(PosixPlatform):
 
     def sync_file(self, descriptor: int) -> None:
         """Sync by F_FULLFSYNC; network file systems refuse it, and fsync is the best they have."""
-        with suppress(OSError):
+        try:
             self._fcntl.fcntl(descriptor, self._fcntl.F_FULLFSYNC)
-            return
-        super().sync_file(descriptor)
+        except OSError as error:
+            # Of an error of the disk, fsync would know nothing any more, and call it a success.
+            if error.errno not in _NO_FULL_SYNC:
+                raise
+            super().sync_file(descriptor)
 
 
 class WindowsPlatform(PosixPlatform):

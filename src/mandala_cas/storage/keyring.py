@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from mandala_cas.envelope.signatures import KEY_SIZE, SigningKey, key_id_of
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.ids import KeyId
+from mandala_cas.objectstore.files import publish_once
+from mandala_cas.objectstore.platforms import Platform, running_platform
 
 _FILE_NAME: Final = "key"
 
@@ -27,9 +30,10 @@ def default_key_path() -> Path:
 class KeyFile:
     """A key in a file, read when first needed and made when first needed to sign."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, platform: Platform | None = None) -> None:
         """Name the file; nothing is read yet."""
         self.path = path
+        self._platform = platform or running_platform()
         self._key: SigningKey | None = None
 
     @property
@@ -80,7 +84,7 @@ class KeyFile:
     def _make(self) -> bytes:
         """Write a new key, readable by this user only; another process may be faster.
 
-        A crash leaves at most a temporary file beside: the key appears whole, through a link, and
+        A crash leaves at most a temporary file beside: the key appears whole, in one step, and
         whoever comes second takes the one that is there.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,11 +93,17 @@ class KeyFile:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_bytes(KEY_SIZE).hex() + "\n")
             file.flush()
-            os.fsync(file.fileno())
+            self._platform.sync_file(file.fileno())
+        lock = self.path.with_name(f"{_FILE_NAME}.lock")
         try:
-            os.link(temporary, self.path)
-        except FileExistsError:
-            pass
+            publish_once(self._platform, temporary, self.path, lock)
         finally:
-            temporary.unlink()
+            # Where the key got its name by a rename, there is nothing left to remove.
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+        # A segment may outlive a power cut, so what it is signed with must: without the key its
+        # writer would take it for somebody else's.
+        for directory in (self.path.parent.parent, self.path.parent):
+            with suppress(PermissionError):
+                self._platform.sync_directory(directory)
         return self._read()

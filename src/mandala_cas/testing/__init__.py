@@ -31,6 +31,7 @@ from mandala_cas.testing.faults import (
 )
 from mandala_cas.testing.platforms import RecordingPlatform, Step
 from mandala_cas.testing.servers import S3Server
+from mandala_cas.testing.windows import FakeMsvcrt, FakeWindows
 
 if TYPE_CHECKING:
     from mandala_cas.testing.codecs import CodecSuite
@@ -46,6 +47,8 @@ __all__ = [
     "Deny",
     "ErrorAfter",
     "ErrorBefore",
+    "FakeMsvcrt",
+    "FakeWindows",
     "Fault",
     "FaultStore",
     "FlippedGet",

@@ -120,12 +120,17 @@ class PlatformSuite:
         after.release()
 
     def test_a_release_frees_copies_as_well(self, platform: Platform, tmp_path: Path) -> None:
-        """A forked child has a copy of the descriptor, and may live longer than the lock should."""
+        """A forked child has a copy of the descriptor, and may live longer than the lock should.
+
+        Where the descriptors stand does not matter: a holder may write who it is.
+        """
         descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
         other = os.open(tmp_path / "lock", os.O_RDWR)
         copy = os.dup(descriptor)
+        os.lseek(descriptor, 3, os.SEEK_SET)
 
         taken = platform.locks.acquire(descriptor, wait=False)
+        os.lseek(descriptor, 5, os.SEEK_SET)
         refused = platform.locks.acquire(other, wait=False)
         platform.locks.release(descriptor)
         freed = platform.locks.acquire(other, wait=False)

@@ -56,7 +56,7 @@ class FakeWindows:
         """Have no file in use."""
         self.busy: dict[Path, int] = {}
         self.waits: list[float] = []
-        self._rename, self._replace, self._unlink = os.rename, os.replace, os.unlink
+        self._link, self._replace, self._unlink = os.link, os.replace, os.unlink
         self._open = os.open
 
     def install(self, patch: Callable[[object, str, object], None]) -> None:
@@ -68,9 +68,9 @@ class FakeWindows:
     def rename(self, source: Path, target: Path) -> None:
         """Rename, unless the name is taken."""
         self._refuse(source)
-        if Path(target).exists():
-            raise FileExistsError(errno.EEXIST, "File exists", str(target))
-        self._rename(source, target)
+        # In one step, as far as others can see: a look before the rename would come too early.
+        self._link(source, target)
+        self._unlink(source)
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename onto what is there, unless that is in use."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
+from mandala_cas.objectstore.platforms import NoLinksError, PosixPlatform
 from mandala_cas.storage.keyring import KeyFile
 
 
@@ -29,6 +30,46 @@ def test_a_key_is_readable_by_its_user_only(tmp_path: Path) -> None:
 
     assert stat.S_IMODE(key.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.path.parent.stat().st_mode) == 0o700
+
+
+class RecordingWithoutLinks(PosixPlatform):
+    """A file system without hard links, which remembers what was synced."""
+
+    def __init__(self) -> None:
+        """Have synced nothing yet."""
+        super().__init__()
+        self.steps: list[str] = []
+
+    def place(self, source: Path, target: Path) -> None:
+        """Refuse."""
+        raise NoLinksError(1, f"{source} to {target}")
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename."""
+        self.steps.append(f"replace {target.name}")
+        super().replace(source, target)
+
+    def sync_file(self, descriptor: int) -> None:
+        """Sync a file."""
+        self.steps.append("sync file")
+        super().sync_file(descriptor)
+
+    def sync_directory(self, path: Path) -> None:
+        """Sync a directory."""
+        self.steps.append(f"sync {path.name}/")
+        super().sync_directory(path)
+
+
+def test_a_key_outlives_a_power_cut_on_any_file_system(tmp_path: Path) -> None:
+    """Segments do; whoever lost the key that signed them could not trust their own values."""
+    platform = RecordingWithoutLinks()
+    path = tmp_path / "above" / "config" / "key"
+
+    made = KeyFile(path, platform).public_key
+
+    assert KeyFile(path).public_key == made
+    assert platform.steps == ["sync file", "replace key", "sync above/", "sync config/"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["key", "key.lock"]
 
 
 def test_asking_for_the_id_makes_no_key(tmp_path: Path) -> None:
