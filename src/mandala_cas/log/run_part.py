@@ -57,6 +57,7 @@ PART_RAW_MAX: Final = 1 << 29
 PART_SIZE_MAX: Final = PART_RAW_MAX + PART_RAW_MAX // 64 + DIRECTORY_MAX + 2 * HEADER_MAX
 
 _LEVEL: Final = 3
+_FIELDS: Final = frozenset({"kind", "min_reader", "nonce", "inline", "inline_count"})
 _COUNT_MAX: Final = (1 << 32) - 1
 _NO_PAYLOADS: Final = BytesColumn(np.zeros(1, np.uint64), b"")
 
@@ -96,7 +97,7 @@ class RunPart:
 
     ``tables`` are the rows as they were written. Columns that were left out there are made when
     they are asked for, and inline payloads fetched. ``size`` is the object's in bytes. ``is_known``
-    tells that there is no table and no column that this version does not know.
+    tells that there is nothing in it that this version does not know.
     """
 
     name: str
@@ -292,7 +293,8 @@ def decode_run_part(name: str, data: bytes, fetch: Fetch) -> RunPart:
         size=len(data),
         tables={table: tables[table] for table in PACKED_SCHEMA},
         payloads=InlinePayloads(run_part_name(inline) if inline else None, count, fetch),
-        is_known=all(
+        is_known=envelope.header.keys() <= _FIELDS
+        and all(
             table.columns.keys() == PACKED_SCHEMA.get(key, {}).keys()
             for key, table in tables.items()
         ),
