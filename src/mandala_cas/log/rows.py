@@ -108,11 +108,25 @@ def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
 
 def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
     """Return one call as an entry."""
+    begin, middle, end = slots_of_call(calls, slots, row)
+    return call_of_slots(
+        calls, row, _read_slots(slots, begin, middle), _read_slots(slots, middle, end)
+    )
+
+
+def slots_of_call(calls: Table, slots: Table, row: int) -> tuple[int, int, int]:
+    """Return where a call's inputs begin, where its outputs do, and where those end."""
     starts = calls.numbers("slot_start")
     begin = int(starts[row])
     end = int(starts[row + 1]) if row + 1 < calls.row_count else slots.row_count
     is_output = slots.numbers("is_output")
-    middle = begin + int((is_output[begin:end] == 0).sum())
+    return begin, begin + int((is_output[begin:end] == 0).sum()), end
+
+
+def call_of_slots(
+    calls: Table, row: int, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]
+) -> CallRecord:
+    """Return one call as an entry, given its slots."""
     reused_from, parent = calls.fixed("reused_from")[row], calls.fixed("parent")[row]
     return CallRecord(
         call_id=CallId(calls.fixed("call_id")[row]),
@@ -123,8 +137,8 @@ def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
         source_hash=SourceHash(calls.fixed("source_hash")[row]),
         started_us=int(calls.numbers("started_us")[row]),
         duration_us=int(calls.numbers("duration_us")[row]),
-        inputs=_read_slots(slots, begin, middle),
-        outputs=_read_slots(slots, middle, end),
+        inputs=inputs,
+        outputs=outputs,
         reused_from=None if reused_from == _NONE else CallId(reused_from),
         parent=None if parent == _NONE else CallId(parent),
     )

@@ -120,12 +120,16 @@ class RunHeader:
     tag_count: int
 
 
+# Whoever signs adds the key.
+_FIELDS: Final = frozenset({*RunHeader.__slots__, "key"})
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A run as it was read, everything in it checked; the parts are objects of their own.
 
-    ``digest`` is blake3 of the whole object, ``size`` its size in bytes. ``other`` are the tables,
-    ``is_known`` tells that there are none, nor columns, that this version does not know.
+    ``size`` is that of the object in bytes. ``is_known`` tells that there is nothing in it that
+    this version does not know.
     """
 
     name: str
@@ -228,7 +232,8 @@ def decode_run(name: str, data: bytes) -> Run:
         parts=_read_parts(tables[PARTS], name),
         tombstones=read_tombstones(tables[TOMBS]),
         untags=read_untags(tables[UNTAGS]),
-        is_known=all(
+        is_known=envelope.header.keys() <= _FIELDS
+        and all(
             table.columns.keys() == RUN_SCHEMA.get(key, {}).keys() for key, table in tables.items()
         ),
         signature=envelope.signature,

@@ -77,12 +77,17 @@ class SegmentHeader:
     session: Mapping[str, Any]
 
 
+# Whoever signs adds the key.
+_FIELDS: Final = frozenset({*SegmentHeader.__slots__, "key"})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """A segment as it was read, every length and code in it checked; a ``LogPart``.
 
     ``digest`` is blake3 of the whole object, ``size`` the object's in bytes. ``other`` are the
-    tables that this version does not know.
+    tables that this version does not know; ``is_known`` tells that besides these there is nothing
+    that it does not know, so that a run can hold all of it.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Segment:
     untags: tuple[Untag, ...]
     other: tuple[Table, ...]
     signature: Signature | None
+    is_known: bool = True
 
     @property
     def segment_id(self) -> SegmentId:
@@ -274,6 +280,8 @@ def decode_segment(name: str, data: bytes) -> Segment:
         untags=read_untags(tables[UNTAGS]),
         other=tuple(table for key, table in tables.items() if key not in SCHEMA),
         signature=envelope.signature,
+        is_known=envelope.header.keys() <= _FIELDS
+        and all(tables[key].columns.keys() == columns.keys() for key, columns in SCHEMA.items()),
     )
 
 

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from mandala_cas.envelope.packing import corruption
-from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError
+from mandala_cas.errors import MandalaError
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.listing import EMPTY, Listing, list_manifest
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.reading import Reading, whole_segments
 from mandala_cas.log.run import Run
-from mandala_cas.log.segment import SEGMENT_SIZE_MAX, Segment, decode_segment
+from mandala_cas.log.segment import Segment
 from mandala_cas.model.ids import SegmentId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import parse_segment_name
 
 # How often a listing may name objects that are gone when they are asked for.
 _LISTINGS_MAX: Final = 4
-# Bounds what is held in memory before it is decoded.
-_BATCH: Final = 256
 
 
 class LogBase(Protocol):
@@ -68,10 +66,7 @@ class LogView(ForkAware):
         self._base = base
         self._base_refused = False
         # Replaced, never changed: who iterates over one goes on undisturbed.
-        self._parts: Mapping[str, LogPart] = {}
-        self._runs: Mapping[str, Run] = {}
-        self._damaged: Mapping[str, MandalaError] = {}
-        self._listing = EMPTY
+        self._state = _State()
         self.renew()
         super().__init__()
 
@@ -82,22 +77,22 @@ class LogView(ForkAware):
     @property
     def parts(self) -> Mapping[str, LogPart]:
         """The rows by the name of their object; no segment has rows in two of them."""
-        return MappingProxyType(self._parts)
+        return MappingProxyType(self._state.parts)
 
     @property
     def segments(self) -> Mapping[str, Segment]:
         """Those of ``parts`` that are whole segments."""
-        return {name: part for name, part in self._parts.items() if isinstance(part, Segment)}
+        return whole_segments(self._state.parts)
 
     @property
     def runs(self) -> Mapping[str, Run]:
         """The runs that the last refresh saw, by name."""
-        return MappingProxyType(self._runs)
+        return MappingProxyType(self._state.runs)
 
     @property
     def listing(self) -> Listing:
         """What the last refresh saw of names."""
-        return self._listing
+        return self._state.listing
 
     @property
     def base_refused(self) -> bool:
@@ -110,16 +105,28 @@ class LogView(ForkAware):
 
         Each is tried again at every ``refresh``, so that one that was repaired comes back.
         """
-        return MappingProxyType(self._damaged)
+        return MappingProxyType(self._state.damaged)
+
+    @property
+    def segment_ids(self) -> frozenset[SegmentId]:
+        """The segments whose rows ``parts`` have."""
+        return self._state.held
 
     def object_names(self) -> frozenset[str]:
-        """Return the log objects whose rows ``parts`` hold: what a kept index is made from."""
-        return frozenset(self._parts)
+        """Return the log objects all of whose rows ``parts`` have."""
+        state = self._state
+        names = set(whole_segments(state.parts))
+        if state.has_base and self._base is not None:
+            names |= self._base.names
+        return frozenset(
+            names | {name for name, run in state.runs.items() if run.covers <= state.held}
+        )
 
     def refresh(self) -> list[LogPart]:
         """Read what is new in the store, and return it.
 
-        Costs one listing, and a batch of reads where there is something new.
+        Costs one listing where the store lists in the order of names, and a batch of reads where
+        there is something new. A base is not new: whoever gave it has it.
 
         Raises:
             UnsupportedFormatError: a newer mandala-cas writes to this store; results would be
@@ -127,64 +134,112 @@ class LogView(ForkAware):
             StoreUnavailableError: the store does not answer. The view stays as it was.
         """
         with self._lock:
-            new: dict[str, Segment] = {}
-            damaged: dict[str, MandalaError] = {}
-            gone: set[str] = set()
-            for _ in range(_LISTINGS_MAX):
-                listing = list_manifest(self._objects)
-                listed = listing.segments
-                damaged = {
-                    name: corruption(name, "is not a segment, by its name or its size")
-                    for name, info in listed.items()
-                    if info.size > SEGMENT_SIZE_MAX or parse_segment_name(name) is None
-                }
-                known = self._parts.keys() | new.keys() | damaged.keys()
-                gone = self._read(sorted(listed.keys() - known), new, damaged)
+            state = self._state
+            reading = Reading(self._objects, set(state.held), state.runs)
+            listing, base_parts = self._begin(reading)
+            for attempt in range(_LISTINGS_MAX):
+                if attempt:
+                    listing = list_manifest(self._objects)
+                    reading.read_runs(listing)
+                reading.read_parts()
+                reading.read_segments(listing)
                 # A name that was listed and is gone may have been compacted meanwhile. Then
                 # what covers it is in the next listing; if nothing is, it is lost.
-                if not gone:
+                if not reading.gone:
                     break
-            for name in gone:
-                damaged[name] = NotFoundError(
-                    f"{name} is listed and cannot be read; ask again later", name=name
-                )
-            self._parts = {**self._parts, **new}
-            self._listing = listing
-            self._damaged = damaged
-            return list(new.values())
+            reading.name_what_is_gone()
+            self._state = _State(
+                parts={**state.parts, **base_parts, **reading.parts},
+                runs=dict(reading.runs),
+                damaged=dict(reading.damaged),
+                listing=listing,
+                held=frozenset(reading.held),
+                is_begun=True,
+                has_base=state.has_base or bool(base_parts),
+            )
+            return list(reading.parts.values())
 
     def add(self, segments: Iterable[Segment]) -> None:
         """Take in segments that this process published: they need no reading back."""
         with self._lock:
-            self._parts = {**self._parts, **{item.name: item for item in segments}}
+            state = self._state
+            new = [item for item in segments if item.segment_id not in state.held]
+            self._state = replace(
+                state,
+                parts={**state.parts, **{item.name: item for item in new}},
+                held=state.held | {item.segment_id for item in new},
+            )
 
     def chain_holes(self) -> list[ChainHole]:
         """Return what a writer's later segments say was there and this view has not got.
 
         A store that lost, replaced or rolled back a segment shows here, to anyone who has read a
-        later one of the same writer.
+        later one of the same writer. Of a base, nothing is known of what came before its segments.
         """
-        digests = {segment.digest for segment in self.segments.values()}
+        state = self._state
+        links = [
+            (item.header.writer, item.header.seq, item.digest, item.header.previous)
+            for item in whole_segments(state.parts).values()
+        ]
+        for run in state.runs.values():
+            covered = run.covered
+            links += zip(
+                map(WriterId, covered.writers.rows()),
+                covered.seqs.tolist(),
+                covered.digests.rows(),
+                covered.previous.rows(),
+                strict=True,
+            )
+        digests = {digest for _, _, digest, _ in links}
         return sorted(
-            ChainHole(segment.header.writer, segment.header.seq - 1)
-            for segment in self.segments.values()
-            if segment.header.seq > 0 and segment.header.previous not in digests
+            {
+                ChainHole(writer, seq - 1)
+                for writer, seq, _, previous in links
+                if seq > 0
+                and previous not in digests
+                and SegmentId(writer + (seq - 1).to_bytes(4, "big") + previous[:8])
+                not in state.held
+            }
         )
 
-    def _read(
-        self, names: Sequence[str], new: dict[str, Segment], damaged: dict[str, MandalaError]
-    ) -> set[str]:
-        """Read segments into ``new`` or ``damaged``; return the names of those not there."""
-        gone = set()
-        for start in range(0, len(names), _BATCH):
-            batch = names[start : start + _BATCH]
-            for name, data in zip(batch, self._objects.get_many(batch), strict=True):
-                if data is None:
-                    gone.add(name)
-                    continue
-                try:
-                    new[name] = decode_segment(name, data)
-                except CorruptionError as error:
-                    # One bad object must not hide the good ones; the view names it instead.
-                    damaged[name] = error
-        return gone
+    def _begin(self, reading: Reading) -> tuple[Listing, dict[str, LogPart]]:
+        """List, read what runs say, and return what to take of the base: all or nothing.
+
+        A base must not bring back what the store has lost, nor what somebody rolled back.
+        """
+        listing = list_manifest(self._objects)
+        reading.read_runs(listing)
+        base = self._base
+        if self._state.is_begun or base is None:
+            return listing, {}
+        for _ in range(1, _LISTINGS_MAX):
+            if not reading.gone or base.segment_ids <= _visible(reading, listing):
+                break
+            # A run that is gone was superseded: the next listing has what covers the same.
+            listing = list_manifest(self._objects)
+            reading.read_runs(listing)
+        self._base_refused = not base.segment_ids <= _visible(reading, listing)
+        if self._base_refused:
+            return listing, {}
+        reading.held |= base.segment_ids
+        return listing, {f"base:{number}": part for number, part in enumerate(base.parts)}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a view has seen, at one moment; ``held`` are the segments whose rows it has."""
+
+    parts: Mapping[str, LogPart] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    damaged: Mapping[str, MandalaError] = field(default_factory=dict)
+    listing: Listing = EMPTY
+    held: frozenset[SegmentId] = frozenset()
+    is_begun: bool = False
+    has_base: bool = False
+
+
+def _visible(reading: Reading, listing: Listing) -> set[SegmentId]:
+    """Return the segments that are listed, or covered by a run that can be read."""
+    parsed = map(parse_segment_name, listing.segments)
+    found = {name.segment_id for name in parsed if name is not None}
+    return found.union(*(run.covers for run in reading.runs.values()))

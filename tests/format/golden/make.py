@@ -1,21 +1,47 @@
 """Writes the golden objects of this format. Run by hand, and never for a released format.
 
 ``python tests/format/golden/make.py``. What a released version wrote stays readable for ever, so
-its golden objects are never written again.
+its golden objects are never written again. Nor are those in ``format-1``: they were made before
+there were tags, and show that such stores stay readable. ``format-1-runs`` is what is made here.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from blake3 import blake3
 
 from mandala_cas.blobs.packs import Pack, seal_pack
 from mandala_cas.blobs.value import seal_value
+from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
-from mandala_cas.envelope.signatures import SigningKey
-from mandala_cas.log.segment import SealedSegment, encode_segment, segment_header
-from mandala_cas.model.entries import CallRecord, Entry, Slot, Tier, Tombstone, ValueRecord
+from mandala_cas.envelope.signatures import SigningKey, key_id_of
+from mandala_cas.log.columns import RawColumn
+from mandala_cas.log.merge import PartLimits
+from mandala_cas.log.rows import build_tables
+from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
+from mandala_cas.log.segment import (
+    SealedSegment,
+    decode_segment,
+    encode_segment,
+    seal_tables,
+    segment_header,
+)
+from mandala_cas.log.tables import Table
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    Slot,
+    TagRecord,
+    TagTarget,
+    Tier,
+    Tombstone,
+    TombstoneReason,
+    Untag,
+    ValueRecord,
+)
 from mandala_cas.model.ids import (
     CallContentId,
     CallId,
@@ -24,10 +50,13 @@ from mandala_cas.model.ids import (
     PayloadHash,
     SourceHash,
     WriterId,
+    constant_history_id,
+    output_history_id,
 )
 from mandala_cas.objectstore.layout import blob_name
 
 ROOT = Path(__file__).parent / "format-1"
+RUNS_ROOT = Path(__file__).parent / "format-1-runs"
 SIGNER = SigningKey(bytes(range(32)))
 NONCE = bytes(range(0x10, 0x20))
 PACKED = (b"the first packed value", b"", bytes(range(256)))
@@ -144,6 +173,92 @@ def golden_objects() -> dict[str, bytes]:
     }
 
 
+def later_value(payload: bytes) -> ValueRecord:
+    """Return an inline value whose payload hash follows from its payload."""
+    hash_ = payload_hash("plain", 3, b"\x81\xa1k\x01", [payload], Digests())
+    return replace(record(payload, Tier.INLINE), payload_hash=hash_)
+
+
+def derived_call(byte: int, value: ContentId, result: ContentId) -> CallRecord:
+    """Return a call of a constant, whose slots have the history ids that follow."""
+    call_id = CallId(bytes([byte]) * 16)
+    return replace(
+        call(byte, (), ()),
+        inputs=(Slot("x", constant_history_id(value), value),),
+        outputs=(Slot("output_0", output_history_id(call_id, "output_0"), result),),
+    )
+
+
+def later_segments() -> list[SealedSegment]:
+    """Return two segments of one writer that have all tables, and one that nobody knows."""
+    blob, sealed = golden_blob()
+    one, two = later_value(b"\x01"), later_value(b"\x02")
+    loose = record(LOOSE, Tier.LOOSE, blob, 0, sealed.size)
+    writer = WriterId(b"\x72" * 8)
+    first: list[Entry] = [
+        one,
+        two,
+        loose,
+        derived_call(0x80, one.content_id, two.content_id),
+        call(
+            0x84, (slot("x", 0x90),), (Slot("output_0", HistoryId(b"\x92" * 16), two.content_id),)
+        ),
+        derived_call(0x88, two.content_id, loose.content_id),
+        TagRecord("best", TagTarget.REF, b"\x92" * 16, two.content_id, 1_700_000_000_000_001),
+        TagRecord(
+            "slow", TagTarget.CALL, b"\x88" * 16, ContentId(bytes(32)), 1_700_000_000_000_002
+        ),
+    ]
+    second: list[Entry] = [
+        replace(one, payload_hash=PayloadHash(b"\x99" * 32)),
+        derived_call(0x8C, one.content_id, one.content_id),
+        Tombstone(writer, 0, 0, 0),
+        Tombstone(writer, 0, 2, 2, TombstoneReason.LOST),
+        Untag(writer, 0, 1, 1),
+    ]
+    made: list[SealedSegment] = []
+    for seq, entries in enumerate((first, second)):
+        header = segment_header(
+            entries,
+            writer=writer,
+            seq=seq,
+            previous=made[-1].digest if made else bytes(32),
+            created_us=1_700_000_001_000_000 + seq,
+            library="mandala-cas golden",
+            session={"host": "golden"},
+        )
+        marks = Table("marks", 1, {"mark": RawColumn("later", (b"as it is",))})
+        tables = [*build_tables(entries).values(), *([marks] if seq == 0 else [])]
+        made.append(seal_tables(tables, header, SIGNER))
+    return made
+
+
+def golden_run() -> MadeRun:
+    """Return a run of those two and of the segment that was written before there were tags."""
+    (old,) = (ROOT / "manifest").rglob("018*")
+    read = [decode_segment(segment.name, segment.sealed.to_bytes()) for segment in later_segments()]
+    read.append(decode_segment(old.relative_to(ROOT).as_posix(), old.read_bytes()))
+    nonces = count(1)
+    return make_run(
+        RunInputs([(segment, key_id_of(SIGNER.public_key)) for segment in read]),
+        created_us=1_700_000_002_000_000,
+        draw=lambda size: bytes([next(nonces)]) * size,
+        signer=SIGNER,
+        limits=PartLimits(calls_max=3),
+        library="mandala-cas golden",
+    )
+
+
+def golden_run_objects() -> dict[str, bytes]:
+    """Return the golden run, its parts, and the segments that came with it, by name."""
+    run = golden_run()
+    return {
+        **{segment.name: segment.sealed.to_bytes() for segment in later_segments()},
+        **{name: sealed.to_bytes() for name, sealed in run.parts.items()},
+        run.run.name: run.run.sealed.to_bytes(),
+    }
+
+
 def example_objects() -> dict[str, bytes]:
     """Return the examples of ``docs/reference/format.md``, in its order, by heading."""
     payload = b"hello"
@@ -169,8 +284,8 @@ def example_objects() -> dict[str, bytes]:
 
 def main() -> None:
     """Write the golden objects beside this file."""
-    for name, data in golden_objects().items():
-        path = ROOT / name
+    for name, data in golden_run_objects().items():
+        path = RUNS_ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 

@@ -14,7 +14,7 @@ from tests.unit.log.entry_strategies import WRITER, call_record, header_of, seal
 
 from mandala_cas.envelope.seal import Kind, seal
 from mandala_cas.errors import CorruptionError, NotFoundError, UnsupportedFormatError
-from mandala_cas.log import view as view_module
+from mandala_cas.log import reading as reading_module
 from mandala_cas.log.segment import SealedSegment, decode_segment
 from mandala_cas.log.view import ChainHole, LogView
 from mandala_cas.objectstore.api import ObjectInfo
@@ -142,7 +142,7 @@ def test_an_object_too_large_for_a_segment_is_not_fetched(
 ) -> None:
     """A hostile bucket must not fill the memory."""
     (name,) = put(store, numbered(1))
-    monkeypatch.setattr(view_module, "SEGMENT_SIZE_MAX", 100)
+    monkeypatch.setattr(reading_module, "SEGMENT_SIZE_MAX", 100)
 
     assert view.refresh() == []
     assert isinstance(view.damaged[name], CorruptionError)
@@ -188,13 +188,12 @@ def test_a_name_that_stays_gone_is_named() -> None:
     assert objects.times > 980
 
 
-@pytest.mark.parametrize("name", ["manifest/2-run/001-ab", "manifest/4-later/x"])
 def test_log_objects_of_a_newer_version_ask_for_an_upgrade(
-    store: FaultStore, view: LogView, name: str
+    store: FaultStore, view: LogView
 ) -> None:
     """Without them results would be missing in silence."""
     put(store, numbered(1))
-    store.inner.put(name, [b"?"])
+    store.inner.put("manifest/4-later/x", [b"?"])
 
     with pytest.raises(UnsupportedFormatError, match="upgrade it"):
         view.refresh()

@@ -430,7 +430,7 @@ def test_what_is_not_known_is_carried_as_it_is() -> None:
     """A reader of today keeps the tables and columns of tomorrow."""
     calls, slots, values, tombs, *_ = build_tables(BATCH).values()
     extra = RawColumn("decimal128", (b"abc", b"", b"12345678"))
-    later = Table("tags", 7, {"tag": extra, "more": fixed_column(8, [b"8 bytes."])})
+    later = Table("marks", 7, {"tag": extra, "more": fixed_column(8, [b"8 bytes."])})
     calls = Table(calls.name, calls.row_count, {**calls.columns, "code_version": extra})
     header = header_of(BATCH)
 
@@ -440,6 +440,7 @@ def test_what_is_not_known_is_carried_as_it_is() -> None:
         [*segment.other, segment.calls, segment.slots, segment.values, tombs], header, None
     )
 
+    assert not segment.is_known
     assert segment.calls.columns["code_version"] == extra
     assert segment.other[0].columns == {"tag": extra, "more": RawColumn("fixed8", (b"8 bytes.",))}
     assert sealed_again.digest == sealed_once.digest

@@ -1,0 +1,184 @@
+"""Compaction: many segments and small runs become one run, and later make room for it.
+
+Two compactors at once waste work, and nothing else; so does one that dies at any line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mandala_cas.envelope.packing import corruption
+from mandala_cas.envelope.signatures import Signer
+from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
+from mandala_cas.log.view import LogView
+from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.upkeep.compaction_plan import is_due, plan_compaction
+from mandala_cas.upkeep.printing import as_size, as_table
+from mandala_cas.upkeep.retire import AnnouncementReader, RetireRules, retire
+from mandala_cas.upkeep.run_loading import LoadedInputs, Trusts, load_inputs, load_run
+
+__all__ = ["CompactReport", "compact", "is_due"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What one compaction did.
+
+    ``run`` is the name of the run that was made, if one was; it covers ``segment_count`` segments,
+    those of ``merged_segments`` and of the runs in ``merged_runs``. ``left`` says of each object
+    that could not be merged why; ``retired`` are the log objects that were deleted, and ``kept``
+    says of runs why what they cover could not be.
+    """
+
+    run: str | None = None
+    merged_segments: tuple[str, ...] = ()
+    merged_runs: tuple[str, ...] = ()
+    segment_count: int = 0
+    call_count: int = 0
+    hidden_call_count: int = 0
+    size_before: int = 0
+    size_after: int = 0
+    left: Mapping[str, str] = field(default_factory=dict)
+    retired: tuple[str, ...] = ()
+    retired_size: int = 0
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {
+            "run": self.run,
+            "merged_segments": list(self.merged_segments),
+            "merged_runs": list(self.merged_runs),
+            "segment_count": self.segment_count,
+            "call_count": self.call_count,
+            "hidden_call_count": self.hidden_call_count,
+            "size_before": self.size_before,
+            "size_after": self.size_after,
+            "left": dict(self.left),
+            "retired": list(self.retired),
+            "retired_size": self.retired_size,
+            "kept": dict(self.kept),
+        }
+
+    def __str__(self) -> str:
+        """Return the report as a table."""
+        rows: list[tuple[str, object]] = []
+        if self.run is None:
+            rows.append(("merged", "nothing: there is too little to be worth it"))
+        else:
+            merged = f"{len(self.merged_segments)} segments, {len(self.merged_runs)} runs"
+            rows += [
+                ("merged", merged),
+                ("into", self.run),
+                ("calls", f"{self.call_count}, and {self.hidden_call_count} that are hidden"),
+                ("size", f"{as_size(self.size_before)}, now {as_size(self.size_after)}"),
+            ]
+        rows.append(("deleted", f"{len(self.retired)} log objects, {as_size(self.retired_size)}"))
+        rows += [("left alone", reason) for _, reason in sorted(self.left.items())]
+        rows += [("kept", f"what {run} covers: {why}") for run, why in sorted(self.kept.items())]
+        return as_table(("compaction", ""), rows)
+
+
+def compact(
+    objects: ObjectStore,
+    view: LogView,
+    *,
+    signer: Signer | None,
+    trusts: Trusts,
+    clock_us: Callable[[], int],
+    draw: Callable[[int], bytes],
+    full: bool = False,
+    delay_s: float | None = None,
+    rows_max: int | None = None,
+    announcements: AnnouncementReader | None = None,
+) -> CompactReport:
+    """Merge what is due into one run, and delete what an older run covers.
+
+    ``full`` merges everything. ``rows_max`` bounds the calls that are written or read back, for
+    who compacts in passing. ``trusts`` tells whose objects may be merged: a run speaks for them
+    with ``signer``'s word. ``announcements`` reads those of garbage collection; without it nothing
+    is deleted while there are any. ``delay_s`` is explained at ``RetireRules``. Costs a listing or
+    three, a read of every input, and of what was written.
+
+    Raises:
+        StoreUnavailableError: the store does not answer. What was not finished means nothing.
+        CorruptionError: what was written does not come back. Nothing was deleted.
+        UsageError: the store refuses to be written to.
+    """
+    view.refresh()
+    rules = RetireRules(signer, trusts, announcements, delay_s, rows_max)
+    loaded = _load(objects, view, rules, full=full)
+    report = CompactReport(left=loaded.left)
+    if loaded.inputs.segments or loaded.inputs.runs:
+        inputs = replace(loaded.inputs, generation_above=_generation_below(view, loaded.inputs))
+        made = make_run(inputs, created_us=clock_us(), draw=draw, signer=signer)
+        _write(objects, made, signer, trusts)
+        report = _report_of(made, loaded)
+        # The run, with the time that the store gave it.
+        view.refresh()
+    retired = retire(objects, view, rules, just_read=report.run)
+    return replace(report, retired=retired.names, retired_size=retired.size, kept=retired.kept)
+
+
+def _load(objects: ObjectStore, view: LogView, rules: RetireRules, *, full: bool) -> LoadedInputs:
+    """Return what is due and may be merged; what may not be makes room for the rest."""
+    left: dict[str, str] = {}
+    while plan := plan_compaction(
+        view, full=full, rows_max=rules.rows_max, trusts=rules.trusts, without=left.keys()
+    ):
+        loaded = load_inputs(
+            objects, plan.segments, plan.runs, signer=rules.signer, trusts=rules.trusts
+        )
+        left.update(loaded.left)
+        if _is_worth_it(loaded.inputs):
+            return replace(loaded, left=left)
+        if not loaded.left:
+            break
+    return LoadedInputs(RunInputs(()), {}, left)
+
+
+def _is_worth_it(inputs: RunInputs) -> bool:
+    """Tell whether a run of ``inputs`` is not the copy of another one."""
+    return bool(inputs.segments) or len(inputs.runs) > 1
+
+
+def _generation_below(view: LogView, inputs: RunInputs) -> int:
+    """Return the greatest generation of a run that the new one stands for, or could not read."""
+    covers = {segment.segment_id for segment, _ in inputs.segments}
+    covers.update(*(whole.run.covers for whole in inputs.runs))
+    below = (run.header.generation for run in view.runs.values() if run.covers <= covers)
+    return max(below, default=0)
+
+
+def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: Trusts) -> None:
+    """Put a run, and read it back whole.
+
+    Raises:
+        CorruptionError: what comes back is not what was put.
+    """
+    objects.put_many({name: sealed.parts for name, sealed in made.parts.items()})
+    # Only now the run, which makes the parts count: a crash before this line leaves parts that
+    # nobody speaks of. Put first, it would speak of parts that are not there.
+    objects.put(made.run.name, made.run.sealed.parts)
+    found = load_run(objects, made.run.name, signer=signer, trusts=trusts)
+    if found.run.header != made.header or list(found.run.parts) != list(made.infos):
+        raise corruption(made.run.name, "is not what was written")
+
+
+def _report_of(made: MadeRun, loaded: LoadedInputs) -> CompactReport:
+    """Return what was merged into what."""
+    header = made.header
+    runs = tuple(whole.run.name for whole in loaded.inputs.runs)
+    return CompactReport(
+        run=made.run.name,
+        merged_segments=tuple(segment.name for segment, _ in loaded.inputs.segments),
+        merged_runs=runs,
+        segment_count=header.segment_count,
+        call_count=header.call_count,
+        hidden_call_count=header.covered_call_count - header.call_count,
+        size_before=sum(loaded.sizes.values()),
+        size_after=made.run.sealed.size + sum(part.size for part in made.parts.values()),
+        left=loaded.left,
+    )
