@@ -55,9 +55,9 @@ def kept_tables(parts: Iterable[LogPart], names: Iterable[str]) -> list[Table]:
     calls, values = by_name[CALLS], by_name[VALUES]
     started = calls.numbers("started_us")
     # Rows are sorted by dot, and a search takes the first: the call that started first answers.
-    by_name[BY_CALL] = order_of(calls.fixed("call_id"), BY_CALL, started)
-    by_name[BY_CONTENT] = order_of(calls.fixed("content_id"), BY_CONTENT, started)
-    by_name[BY_VALUE] = order_of(values.fixed("content_id"), BY_VALUE)
+    by_name[BY_CALL] = order_of(BY_CALL, calls.fixed("call_id"), started)
+    by_name[BY_CONTENT] = order_of(BY_CONTENT, calls.fixed("content_id"), started)
+    by_name[BY_VALUE] = order_of(BY_VALUE, values.fixed("content_id"))
     return [by_name[name] for name in KEPT_SCHEMA]
 
 

@@ -13,6 +13,7 @@ from mandala_cas.index.gather import gather_fixed, gather_numbers, gather_text
 from mandala_cas.index.kept_part import KeptPart
 from mandala_cas.index.kept_schema import ORIGINS, SOURCES
 from mandala_cas.index.prefixes import prefixes_of
+from mandala_cas.index.sorting import ties_of
 from mandala_cas.index.taking import Rows, table_of, take
 from mandala_cas.log.columns import BytesColumn, Column, NumberColumn, bytes_column
 from mandala_cas.log.part import LogPart
@@ -124,8 +125,7 @@ def _distinct(tables: Sequence[Table], signers: npt.NDArray[np.int64]) -> Rows:
     ids = gather_fixed(tables, "content_id")
     prefixes = prefixes_of(ids)
     order = np.argsort(prefixes, kind="stable")
-    same = prefixes[order][1:] == prefixes[order][:-1]
-    shared = np.sort(order[np.append(same, [False]) | np.append([False], same)])
+    shared = np.sort(order[ties_of(prefixes[order])])
     if not len(shared):
         return np.arange(len(prefixes))
     hashes, offsets = gather_fixed(tables, "payload_hash"), gather_numbers(tables, "offset")

@@ -15,9 +15,11 @@ import numpy as np
 
 from mandala_cas.index.copies import ValueCopy, each_place_once
 from mandala_cas.index.durations import MeanDurations
+from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
 from mandala_cas.index.graves import Graves
 from mandala_cas.index.kept import KeptIndex
 from mandala_cas.index.kept_part import KeptPart
+from mandala_cas.index.prefixes import PrefixIndex, order_of
 from mandala_cas.index.row_numbers import RowNumbers
 from mandala_cas.index.stored import StoredCall
 from mandala_cas.log.part import LogPart
@@ -35,6 +37,8 @@ from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 _SEGMENT_KEY_SIZE: Final = 12
 # From so many on, ranges are looked for all at once.
 _FEW: Final = 16
+# From so many rows that came at once on, they are sorted.
+_MANY: Final = 20_000
 
 
 class CallLookup:
@@ -52,9 +56,9 @@ class CallLookup:
         self._call_bases: list[int] = []
         self._value_bases: list[int] = []
         self._value_count = 0
-        self._by_history = RowNumbers(None if base is None else base.by_call)
-        self._by_content = RowNumbers(None if base is None else base.by_content)
-        self._by_value = RowNumbers(None if base is None else base.by_value)
+        self._by_history = RowNumbers()
+        self._by_content = RowNumbers()
+        self._by_value = RowNumbers()
         self._durations = MeanDurations()
         # One byte a call: 1 where a tombstone hides it.
         self._dead = bytearray()
@@ -64,28 +68,27 @@ class CallLookup:
         self._open_calls: dict[bytes, tuple[CallRecord, Dot]] = {}
         self._open_equal: dict[bytes, CallRecord] = {}
         self._open_values: dict[bytes, ValueRecord] = {}
-        if self._base is not None:
-            self._take(self._base, self._base.call_count, self._base.value_count)
+        if base is not None:
+            self._take(base.part, base.part.call_count, base.part.value_count)
+            self._by_history.add_sorted(base.by_call)
+            self._by_content.add_sorted(base.by_content)
+            self._by_value.add_sorted(base.by_value)
 
     def add_parts(self, parts: Iterable[LogPart]) -> None:
         """Take in parts of the log that became visible together, none of them seen before."""
+        arriving = [part for part in parts if part is not self._base]
         first_new_row = len(self._dead)
         first_new_part = len(self._parts)
-        repeated: list[tuple[RowNumbers, bytes]] = []
-        tombstones: list[Tombstone] = []
-        for part in parts:
-            if part is self._base:
-                continue
+        repeated = self._number(arriving)
+        tombstones = [tombstone for part in arriving for tombstone in part.tombstones]
+        for at, part in enumerate(arriving, first_new_part):
             for segment_id in part.segment_ids:
-                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(len(self._parts))
-            repeated += self._number(part)
-            tombstones += part.tombstones
+                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(at)
         # Tombstones of old parts can name new ones and the other way round: a drop may be
         # listed before the call that it drops.
-        arrived = range(first_new_part, len(self._parts))
         self._bury(tombstones, range(first_new_part))
         self._take_graves(tombstones)
-        for at in arrived:
+        for at in range(first_new_part, len(self._parts)):
             self._bury_part(at)
         for rows, id_ in repeated:
             self._choose(rows, id_, first_new_row)
@@ -164,16 +167,35 @@ class CallLookup:
         """
         return self._durations.of(op_name)
 
-    def _number(self, part: LogPart) -> list[tuple[RowNumbers, bytes]]:
-        """Give the rows of a part their numbers; return the ids that have several rows."""
-        first_call, first_value = len(self._dead), self._value_count
-        self._take(part, part.calls.row_count, part.values.row_count)
+    def _number(self, parts: Sequence[LogPart]) -> list[tuple[RowNumbers, bytes]]:
+        """Give the rows of ``parts`` their numbers; return ids of which one row must be chosen."""
+        call_count = sum(part.calls.row_count for part in parts)
+        value_count = sum(part.values.row_count for part in parts)
+        if call_count + value_count > _MANY:
+            self._number_sorted(parts)
+            return []
         repeated: list[tuple[RowNumbers, bytes]] = []
-        for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
-            ids = part.calls.fixed(column).rows()
-            repeated += [(rows, id_) for id_ in rows.add(ids, first_call)]
-        self._by_value.add(part.values.fixed("content_id").rows(), first_value)
+        for part in parts:
+            first_call, first_value = len(self._dead), self._value_count
+            self._take(part, part.calls.row_count, part.values.row_count)
+            for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
+                ids = part.calls.fixed(column).rows()
+                repeated += [(rows, id_) for id_ in rows.add(ids, first_call)]
+            self._by_value.add(part.values.fixed("content_id").rows(), first_value)
         return repeated
+
+    def _number_sorted(self, parts: Sequence[LogPart]) -> None:
+        """Give many rows their numbers: sorting them takes a fraction of a dictionary's time."""
+        calls, values = [part.calls for part in parts], [part.values for part in parts]
+        dots, started = gather_dots(parts), gather_numbers(calls, "started_us")
+        precedence = (dots.rows, dots.seqs, dots.writers, started)
+        for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
+            ids = gather_fixed(calls, column)
+            rows.add_sorted(PrefixIndex(order_of(column, ids, *precedence), ids, len(self._dead)))
+        ids = gather_fixed(values, "content_id")
+        self._by_value.add_sorted(PrefixIndex(order_of("value", ids), ids, self._value_count))
+        for part in parts:
+            self._take(part, part.calls.row_count, part.values.row_count)
 
     def _take(self, part: LogPart, call_count: int, value_count: int) -> None:
         """Make room for the rows of a part."""
@@ -189,7 +211,7 @@ class CallLookup:
         opened = self._open_values.get(content_id)
         if opened is not None:
             yield ValueCopy(opened, None, None, 0)
-        for row in self._by_value.of(content_id):
+        for row in sorted(self._by_value.of(content_id)):
             at = bisect_right(self._value_bases, row) - 1
             part, row_in_part = self._parts[at], row - self._value_bases[at]
             record, created_us = part.value_record(row_in_part), part.value_created_us(row_in_part)

@@ -1,4 +1,4 @@
-"""Ids in order: rows of an id by binary search, in columns that lie in a file."""
+"""Ids in order: rows of an id by binary search, in columns that may lie in a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from mandala_cas.index.sorting import order_of_prefixes
 from mandala_cas.log.columns import FixedColumn, NumberColumn
 from mandala_cas.log.tables import Table
 
@@ -17,10 +18,11 @@ PREFIX_SIZE: Final = 8
 class PrefixIndex:
     """Finds the rows of a column by id: the first bytes by search, the rest by comparison."""
 
-    def __init__(self, order: Table, ids: FixedColumn) -> None:
-        """``order`` has the prefixes of ``ids``, sorted, and the rows that they are in."""
+    def __init__(self, order: Table, ids: FixedColumn, base: int = 0) -> None:
+        """``order`` is that of ``ids``; the first row of these has the number ``base``."""
         self._ids = ids
         self._count = len(ids)
+        self._base = base
         # A view gives Python integers, which bisect compares without making arrays of them.
         self._prefixes = order.numbers("prefix").data
         self._rows = order.numbers("row").data
@@ -34,26 +36,26 @@ class PrefixIndex:
             row = self._rows[at]
             # A damaged row is no row of the id, whatever else it is.
             if row < self._count and self._ids[row] == id_:
-                found.append(row)
+                found.append(self._base + row)
             at += 1
         return found
+
+
+def order_of(name: str, ids: FixedColumn, *then: npt.NDArray[np.number]) -> Table:
+    """Return ``ids`` in order as a table; rows of one id are sorted by ``then``, then as they are.
+
+    The last of ``then`` counts most.
+    """
+    prefixes = prefixes_of(ids)
+    rows = order_of_prefixes(prefixes, *then)
+    columns = {
+        "prefix": NumberColumn(prefixes[rows]),
+        "row": NumberColumn(rows.astype(np.uint32)),
+    }
+    return Table(name, len(rows), columns)
 
 
 def prefixes_of(ids: FixedColumn) -> npt.NDArray[np.uint64]:
     """Return the first bytes of each id as a number that sorts as they do."""
     raw = np.frombuffer(ids.data, ">u8").reshape(-1, ids.width // PREFIX_SIZE)
     return raw[:, 0].astype(np.uint64)
-
-
-def order_of(ids: FixedColumn, name: str, *then: npt.NDArray[np.number]) -> Table:
-    """Return ``ids`` in order as a table; rows of one id are sorted by ``then``, then as they are.
-
-    The last of ``then`` counts most, as in ``numpy.lexsort``.
-    """
-    prefixes = prefixes_of(ids)
-    rows = np.lexsort((*then, prefixes))
-    columns = {
-        "prefix": NumberColumn(prefixes[rows]),
-        "row": NumberColumn(rows.astype(np.uint32)),
-    }
-    return Table(name, len(rows), columns)

@@ -1,4 +1,4 @@
-"""From ids to the rows that carry them: those of a kept index first, then those in memory."""
+"""From ids to the rows that carry them: sorted where there are many, in a dictionary else."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from mandala_cas.index.prefixes import PrefixIndex
 class RowNumbers:
     """Rows by id: nearly always one, sometimes several, of which one answers.
 
-    Rows of the kept index have the lowest numbers, and the best of an id comes first there.
+    Rows are numbered in the order in which they came. What came together and is sorted has the
+    best row of each id in front.
     """
 
-    def __init__(self, kept: PrefixIndex | None = None) -> None:
-        """Start with the rows of ``kept``."""
-        self._kept = kept
+    def __init__(self) -> None:
+        """Start empty."""
+        self._sorted: list[PrefixIndex] = []
         self._first: dict[bytes, int] = {}
         self._others: dict[bytes, list[int]] = {}
         self._chosen: dict[bytes, int] = {}
 
-    def __contains__(self, id_: object) -> bool:
+    def __contains__(self, id_: bytes) -> bool:
         """Tell whether an id has a row."""
-        return id_ in self._first or (
-            self._kept is not None and isinstance(id_, bytes) and bool(self._kept.of(id_))
-        )
+        return id_ in self._first or any(index.of(id_) for index in self._sorted)
+
+    def add_sorted(self, index: PrefixIndex) -> None:
+        """Take in many rows that are sorted."""
+        self._sorted.append(index)
 
     def add(self, ids: Sequence[bytes], base: int) -> list[bytes]:
-        """Number ``ids`` from ``base`` on; return those that had a row in memory already."""
+        """Number ``ids`` from ``base`` on; return those that the dictionary has a row of."""
         fresh = dict(zip(ids, range(base, base + len(ids)), strict=True))
         if len(fresh) == len(ids) and self._first.keys().isdisjoint(fresh):
             self._first.update(fresh)
@@ -41,22 +44,23 @@ class RowNumbers:
 
     def of(self, id_: bytes) -> list[int]:
         """Return all rows of an id."""
-        rows = [] if self._kept is None else self._kept.of(id_)
+        rows = [row for index in self._sorted for row in index.of(id_)]
         row = self._first.get(id_)
         if row is not None:
             rows += (row, *self._others.get(id_, ()))
         return rows
 
     def first(self, id_: bytes) -> int | None:
-        """Return the row of an id that answers: the chosen one, else the first that came."""
-        chosen = self._chosen.get(id_)
-        if chosen is not None:
-            return chosen
-        if self._kept is not None:
-            rows = self._kept.of(id_)
-            if rows:
-                return rows[0]
-        return self._first.get(id_)
+        """Return the row of an id that answers: the chosen one, else the best that came first."""
+        first = self._chosen.get(id_)
+        if first is None:
+            first = self._first.get(id_)
+            for index in self._sorted:
+                rows = index.of(id_)
+                # Of rows that came at different times the lower number is the earlier one.
+                if rows and (first is None or rows[0] < first):
+                    first = rows[0]
+        return first
 
     def choose(self, id_: bytes, row: int) -> None:
         """Let ``row``, one of the id's rows, answer from now on."""

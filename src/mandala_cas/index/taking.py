@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mandala_cas.index.gather import gather_bytes, gather_fixed, gather_numbers, gather_text
+from mandala_cas.index.mapped import MappedFixedColumn
 from mandala_cas.log.columns import (
     BytesColumn,
     Column,
@@ -48,7 +49,10 @@ def take(name: str, schema: Mapping[str, str], tables: Sequence[Table], rows: Ro
 
 def _take_fixed(whole: FixedColumn, rows: Rows) -> FixedColumn:
     """Return some rows of fixed size."""
-    return FixedColumn(whole.width, np.frombuffer(whole.data, f"V{whole.width}")[rows].tobytes())
+    if _is_all(rows, len(whole)):
+        return whole
+    taken = np.frombuffer(whole.data, f"V{whole.width}")[rows]
+    return MappedFixedColumn.of(whole.width, taken.view(np.uint8).data)
 
 
 def _take_text(whole: TextColumn, rows: Rows) -> TextColumn:
@@ -64,6 +68,11 @@ def _take_text(whole: TextColumn, rows: Rows) -> TextColumn:
 
 def _take_bytes(whole: BytesColumn, rows: Rows) -> BytesColumn:
     """Return some rows of any size."""
-    if len(rows) == len(whole) and bool((rows[1:] > rows[:-1]).all()):
+    if _is_all(rows, len(whole)):
         return whole
     return bytes_column([whole[row] for row in rows.tolist()])
+
+
+def _is_all(rows: Rows, row_count: int) -> bool:
+    """Tell whether ``rows`` are all rows in their order, as nearly always."""
+    return len(rows) == row_count and bool((rows[1:] > rows[:-1]).all())
