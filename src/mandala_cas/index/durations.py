@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mandala_cas.index.kept_part import KeptPart
 from mandala_cas.log.part import LogPart
 
 
@@ -31,6 +32,8 @@ class MeanDurations:
 
 def sums_by_op(part: LogPart) -> dict[str, tuple[int, int]]:
     """Return how many calls of each op were computed, and the sum of their microseconds."""
+    if isinstance(part, KeptPart):
+        return part.durations
     calls = part.calls
     if not calls.row_count:
         return {}

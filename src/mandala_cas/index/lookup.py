@@ -15,7 +15,11 @@ import numpy as np
 
 from mandala_cas.index.copies import ValueCopy, each_place_once
 from mandala_cas.index.durations import MeanDurations
+from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
 from mandala_cas.index.graves import Graves
+from mandala_cas.index.kept import KeptIndex
+from mandala_cas.index.kept_part import KeptPart
+from mandala_cas.index.prefixes import PrefixIndex, order_of
 from mandala_cas.index.row_numbers import RowNumbers
 from mandala_cas.index.stored import StoredCall
 from mandala_cas.log.part import LogPart
@@ -33,6 +37,8 @@ from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 _SEGMENT_KEY_SIZE: Final = 12
 # From so many on, ranges are looked for all at once.
 _FEW: Final = 16
+# From so many rows that came at once on, they are sorted.
+_MANY: Final = 20_000
 
 
 class CallLookup:
@@ -43,8 +49,9 @@ class CallLookup:
     that it gave once, until that record is dropped.
     """
 
-    def __init__(self) -> None:
-        """Start with nothing known."""
+    def __init__(self, base: KeptIndex | None = None) -> None:
+        """Start with what ``base`` holds, whose part counts as seen."""
+        self._base = None if base is None else base.part
         self._parts: list[LogPart] = []
         self._call_bases: list[int] = []
         self._value_bases: list[int] = []
@@ -61,24 +68,27 @@ class CallLookup:
         self._open_calls: dict[bytes, tuple[CallRecord, Dot]] = {}
         self._open_equal: dict[bytes, CallRecord] = {}
         self._open_values: dict[bytes, ValueRecord] = {}
+        if base is not None:
+            self._take(base.part, base.part.call_count, base.part.value_count)
+            self._by_history.add_sorted(base.by_call)
+            self._by_content.add_sorted(base.by_content)
+            self._by_value.add_sorted(base.by_value)
 
     def add_parts(self, parts: Iterable[LogPart]) -> None:
         """Take in parts of the log that became visible together, none of them seen before."""
+        arriving = [part for part in parts if part is not self._base]
         first_new_row = len(self._dead)
         first_new_part = len(self._parts)
-        repeated: list[tuple[RowNumbers, bytes]] = []
-        tombstones: list[Tombstone] = []
-        for part in parts:
+        repeated = self._number(arriving)
+        tombstones = [tombstone for part in arriving for tombstone in part.tombstones]
+        for at, part in enumerate(arriving, first_new_part):
             for segment_id in part.segment_ids:
-                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(len(self._parts))
-            repeated += self._number(part)
-            tombstones += part.tombstones
+                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(at)
         # Tombstones of old parts can name new ones and the other way round: a drop may be
         # listed before the call that it drops.
-        arrived = range(first_new_part, len(self._parts))
         self._bury(tombstones, range(first_new_part))
         self._take_graves(tombstones)
-        for at in arrived:
+        for at in range(first_new_part, len(self._parts)):
             self._bury_part(at)
         for rows, id_ in repeated:
             self._choose(rows, id_, first_new_row)
@@ -139,7 +149,7 @@ class CallLookup:
 
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether a record says where the value is."""
-        return content_id in self._open_values or content_id in self._by_value.first
+        return content_id in self._open_values or content_id in self._by_value
 
     def has_open_value(self, content_id: ContentId) -> bool:
         """Tell whether an unpublished record says where the value is."""
@@ -157,49 +167,79 @@ class CallLookup:
         """
         return self._durations.of(op_name)
 
-    def _number(self, part: LogPart) -> list[tuple[RowNumbers, bytes]]:
-        """Give the rows of a part their numbers; return the ids that have several rows."""
+    def _number(self, parts: Sequence[LogPart]) -> list[tuple[RowNumbers, bytes]]:
+        """Give the rows of ``parts`` their numbers; return ids of which one row must be chosen."""
+        call_count = sum(part.calls.row_count for part in parts)
+        value_count = sum(part.values.row_count for part in parts)
+        if call_count + value_count > _MANY:
+            self._number_sorted(parts)
+            return []
+        repeated: list[tuple[RowNumbers, bytes]] = []
+        for part in parts:
+            first_call, first_value = len(self._dead), self._value_count
+            self._take(part, part.calls.row_count, part.values.row_count)
+            for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
+                ids = part.calls.fixed(column).rows()
+                repeated += [(rows, id_) for id_ in rows.add(ids, first_call)]
+            self._by_value.add(part.values.fixed("content_id").rows(), first_value)
+        return repeated
+
+    def _number_sorted(self, parts: Sequence[LogPart]) -> None:
+        """Give many rows their numbers: sorting them takes a fraction of a dictionary's time."""
+        calls, values = [part.calls for part in parts], [part.values for part in parts]
+        dots, started = gather_dots(parts), gather_numbers(calls, "started_us")
+        precedence = (dots.rows, dots.seqs, dots.writers, started)
+        for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
+            ids = gather_fixed(calls, column)
+            rows.add_sorted(PrefixIndex(order_of(column, ids, *precedence), ids, len(self._dead)))
+        ids = gather_fixed(values, "content_id")
+        self._by_value.add_sorted(PrefixIndex(order_of("value", ids), ids, self._value_count))
+        for part in parts:
+            self._take(part, part.calls.row_count, part.values.row_count)
+
+    def _take(self, part: LogPart, call_count: int, value_count: int) -> None:
+        """Make room for the rows of a part."""
         self._parts.append(part)
         self._call_bases.append(len(self._dead))
         self._value_bases.append(self._value_count)
-        repeated: list[tuple[RowNumbers, bytes]] = []
-        for rows, column in ((self._by_history, "call_id"), (self._by_content, "content_id")):
-            ids = part.calls.fixed(column).rows()
-            repeated += [(rows, id_) for id_ in rows.add(ids, len(self._dead))]
-        self._by_value.add(part.values.fixed("content_id").rows(), self._value_count)
-        self._dead.extend(bytes(part.calls.row_count))
-        self._value_count += part.values.row_count
+        self._dead.extend(bytes(call_count))
+        self._value_count += value_count
         self._durations.add(part)
-        return repeated
 
     def _copies(self, content_id: ContentId) -> Iterator[ValueCopy]:
         """Yield what records say of a value's places."""
         opened = self._open_values.get(content_id)
         if opened is not None:
             yield ValueCopy(opened, None, None, 0)
-        for row in self._by_value.of(content_id):
+        for row in sorted(self._by_value.of(content_id)):
             at = bisect_right(self._value_bases, row) - 1
             part, row_in_part = self._parts[at], row - self._value_bases[at]
             record, created_us = part.value_record(row_in_part), part.value_created_us(row_in_part)
-            yield ValueCopy(record, part.name, part.signature, created_us)
+            name, signature = (
+                part.source(row_in_part)
+                if isinstance(part, KeptPart)
+                else (part.name, part.signature)
+            )
+            yield ValueCopy(record, name, signature, created_us)
 
     def _live(self, rows: RowNumbers, id_: bytes) -> int | None:
         """Return the row that answers for an id; a dropped one makes room for the next."""
-        first = rows.first.get(id_)
+        first = rows.first(id_)
         if first is None or not self._dead[first]:
             return first
         alive = [row for row in rows.of(id_) if not self._dead[row]]
         if not alive:
             return None
         best = min(alive, key=self._precedence)
-        rows.prefer(id_, best)
+        rows.choose(id_, best)
         return best
 
     def _choose(self, rows: RowNumbers, id_: bytes, first_new_row: int) -> None:
         """Settle which of several records answers, unless one answered before."""
-        if rows.first[id_] >= first_new_row:
+        first = rows.first(id_)
+        if first is not None and first >= first_new_row:
             alive = [row for row in rows.of(id_) if not self._dead[row]]
-            rows.prefer(id_, min(alive or rows.of(id_), key=self._precedence))
+            rows.choose(id_, min(alive or rows.of(id_), key=self._precedence))
 
     def _take_graves(self, tombstones: Iterable[Tombstone]) -> None:
         """Remember tombstones for the parts that will come."""
@@ -213,33 +253,42 @@ class CallLookup:
             for at in self._places.get(_key(tombstone), ()):
                 if at in among:
                     graves[at].append(tombstone)
+            if self._base is not None:
+                graves[0].append(tombstone)
         for at, found in graves.items():
             self._hide(at, found)
 
     def _bury_part(self, at: int) -> None:
         """Mark the rows of one part that any tombstone names."""
+        if self._base is not None and len(self._base.graves):
+            self._mark(at, self._base.graves)
         if not self._graves:
             return
         keys = {segment_id[:_SEGMENT_KEY_SIZE] for segment_id in self._parts[at].segment_ids}
         self._hide(at, [grave for key in keys & self._graves.keys() for grave in self._graves[key]])
 
     def _hide(self, at: int, tombstones: Sequence[Tombstone]) -> None:
-        """Mark the rows of one part that ``tombstones`` name, far more than there are or few."""
+        """Mark the rows of one part that ``tombstones`` name."""
         part, base = self._parts[at], self._call_bases[at]
-        if len(tombstones) < _FEW:
-            for tombstone in tombstones:
-                rows = part.rows_named_by(tombstone)
-                self._dead[base + rows.start : base + rows.stop] = b"\1" * len(rows)
+        row_count = (self._call_bases[at + 1 :] or [len(self._dead)])[0] - base
+        # One by one costs a search of all rows for each, at once a pass over all rows.
+        if len(tombstones) > max(_FEW, row_count // _FEW):
+            self._mark(at, Graves.of(tombstones))
             return
-        hidden = Graves.of(tombstones).hides(part.call_dots())
+        for tombstone in tombstones:
+            rows = part.rows_named_by(tombstone)
+            self._dead[base + rows.start : base + rows.stop] = b"\1" * len(rows)
+
+    def _mark(self, at: int, graves: Graves) -> None:
+        """Mark the rows of one part that lie in ``graves``."""
+        base = self._call_bases[at]
+        hidden = graves.hides(self._parts[at].call_dots())
         # No name for the array: while one lives, the bytearray cannot grow.
         np.frombuffer(self._dead, np.uint8)[base : base + len(hidden)][hidden] = 1
 
     def _precedence(self, row: int) -> tuple[int, Dot]:
         """Return what decides between two records of one call: start, then dot."""
-        at = bisect_right(self._call_bases, row) - 1
-        started = self._parts[at].calls.numbers("started_us")[row - self._call_bases[at]]
-        return int(started), self._dot(row)
+        return self._call_record(row).started_us, self._dot(row)
 
     def _dot(self, row: int) -> Dot:
         """Return the dot of a published record."""
@@ -249,7 +298,9 @@ class CallLookup:
     def _call_record(self, row: int) -> CallRecord:
         """Return the published record in a row."""
         at = bisect_right(self._call_bases, row) - 1
-        return StoredCall.at(self._parts[at], row - self._call_bases[at])
+        part = self._parts[at]
+        rows = part.rows if isinstance(part, KeptPart) else part
+        return StoredCall.at(rows, row - self._call_bases[at])
 
 
 def _key(tombstone: Tombstone) -> bytes:

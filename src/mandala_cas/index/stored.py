@@ -6,13 +6,33 @@ A hit needs the outputs and nothing else, and making the rest would take most of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from mandala_cas.log.part import LogPart
+from mandala_cas.envelope.packing import corruption
+from mandala_cas.log.tables import Table
 from mandala_cas.model.entries import CallRecord, Slot
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, HistoryId, SourceHash
 
 _NONE: Final = bytes(CallId.SIZE)
+
+
+class CallRows(Protocol):
+    """Where the fields of calls are: a part of the log, or what looks like one."""
+
+    @property
+    def name(self) -> str:
+        """Where this is, for messages."""
+        ...
+
+    @property
+    def calls(self) -> Table:
+        """The calls."""
+        ...
+
+    @property
+    def slots(self) -> Table:
+        """Their inputs and outputs."""
+        ...
 
 
 class StoredCall(CallRecord):
@@ -20,11 +40,11 @@ class StoredCall(CallRecord):
 
     __slots__ = ("_part", "_row")
 
-    _part: LogPart
+    _part: CallRows
     _row: int
 
     @classmethod
-    def at(cls, part: LogPart, row: int) -> StoredCall:
+    def at(cls, part: CallRows, row: int) -> StoredCall:
         """Return the record in one row, nothing of it read yet."""
         call = object.__new__(cls)
         object.__setattr__(call, "_part", part)
@@ -51,12 +71,14 @@ class StoredCall(CallRecord):
         return hash(tuple(getattr(self, name) for name in _FIELDS))
 
 
-def _slots(part: LogPart, row: int, *, outputs: bool) -> tuple[Slot, ...]:
+def _slots(part: CallRows, row: int, *, outputs: bool) -> tuple[Slot, ...]:
     """Return the inputs or the outputs of a call; inputs stand before outputs."""
     slots = part.slots
     starts = part.calls.numbers("slot_start")
     begin = int(starts[row])
     end = int(starts[row + 1]) if row + 1 < len(starts) else slots.row_count
+    if not begin <= end <= slots.row_count:
+        raise corruption(part.name, f"has the slots of call {row} nowhere")
     middle = begin + slots.numbers("is_output")[begin:end].tobytes().count(0)
     if outputs:
         begin = middle
@@ -72,17 +94,17 @@ def _slots(part: LogPart, row: int, *, outputs: bool) -> tuple[Slot, ...]:
     )
 
 
-def _other_call(column: str) -> Callable[[LogPart, int], CallId | None]:
+def _other_call(column: str) -> Callable[[CallRows, int], CallId | None]:
     """Return what reads the id of another call, or None where there is none."""
 
-    def read(part: LogPart, row: int) -> CallId | None:
+    def read(part: CallRows, row: int) -> CallId | None:
         raw = part.calls.fixed(column)[row]
         return None if raw == _NONE else CallId(raw)
 
     return read
 
 
-_FIELDS: Final[Mapping[str, Callable[[LogPart, int], Any]]] = {
+_FIELDS: Final[Mapping[str, Callable[[CallRows, int], Any]]] = {
     "call_id": lambda part, row: CallId(part.calls.fixed("call_id")[row]),
     "content_id": lambda part, row: CallContentId(part.calls.fixed("content_id")[row]),
     "op_name": lambda part, row: part.calls.text("op")[row],
