@@ -19,27 +19,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
 from blake3 import blake3
 
 from mandala_cas.blobs.packs import NONCE_SIZE, seal_pack
 from mandala_cas.blobs.value import seal_value
 from mandala_cas.envelope.signatures import Signer
-from mandala_cas.errors import NotFoundError, StoreUnavailableError, UsageError
-from mandala_cas.log.announcements import (
-    NAMES_MAX,
-    Announcements,
-    Condemned,
-    Done,
-    decode_condemned,
-    digests_of,
-    encode_condemned,
-    encode_done,
-)
+from mandala_cas.errors import UsageError
+from mandala_cas.log.announcements import Announcements, Condemned, Done
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.upkeep.amounts import Amount
+from mandala_cas.upkeep.announcing import Crier, announced_in
 from mandala_cas.upkeep.collect_plan import CollectPlan, by_age
 from mandala_cas.upkeep.costs import find_costs
 from mandala_cas.upkeep.garbage import (
@@ -53,7 +44,7 @@ from mandala_cas.upkeep.garbage import (
     refuse_unknown_features,
     sort_out,
 )
-from mandala_cas.upkeep.liveness import Mask, VisibleLog
+from mandala_cas.upkeep.liveness import VisibleLog
 
 DAY_S: Final = 86_400.0
 GRACE_S: Final = 7 * DAY_S
@@ -122,6 +113,7 @@ class _Collection:
     signer: Signer | None = None
     clock_us: Callable[[], int] = lambda: 0
     draw: Callable[[int], bytes] = os.urandom
+    crier: Crier = field(init=False)
     announcements: Announcements = field(init=False)
     done: list[Done] = field(init=False)
     needed: Needed = field(init=False)
@@ -131,6 +123,7 @@ class _Collection:
         """Raise the grace to what the store needs."""
         if not self.grace_s >= 0:
             raise UsageError(f"a grace is a number of seconds from 0 on, got {self.grace_s}")
+        self.crier = Crier(self.objects, self.signer, self.clock_us, self.draw)
         self.announcements = Announcements(self.objects)
         if not self.is_strong:
             self.grace_s = max(self.grace_s, GRACE_S)
@@ -148,7 +141,7 @@ class _Collection:
         pending = self.pending()
         due = [item for item in pending if self.is_due(item, listed.newest)]
         # Where no listing lags, what is found is announced and deleted in one go.
-        deleted = garbage if self.is_strong else _announced_in(garbage, due)
+        deleted = garbage if self.is_strong else announced_in(garbage, due)
         return self.plan(listed, listed.newest, deleted, carried_out=False)
 
     def carry_out(self) -> CollectPlan:
@@ -160,11 +153,11 @@ class _Collection:
         if YOUNG in self.sort(listed, now).kept or (pending and not self.is_strong):
             now = self.ask_time(now)
         garbage = self.sort(listed, now).garbage
-        known = {info.name for info in _announced_in(garbage, pending)}
+        known = {info.name for info in announced_in(garbage, pending)}
         fresh = [info.name for info in garbage if info.name not in known]
         # A crash before this line leaves nothing; one after it an announcement, for the next
         # collection. Announced is announced, whoever did it: all are carried out together.
-        pending += self.announce(fresh)
+        pending += self.crier.announce(fresh)
         due = [item for item in pending if self.is_due(item, now)]
         deleted = self.sweep(listed, now, due) if due else []
         plan = self.plan(listed, now, deleted, carried_out=True)
@@ -210,23 +203,6 @@ class _Collection:
             return False
         return now - info.modified >= WEAK_DELAY_S
 
-    def announce(self, names: Sequence[str]) -> list[Condemned]:
-        """Announce that objects are about to be deleted, and see that others can read it."""
-        made = []
-        for start in range(0, len(names), NAMES_MAX):
-            name, sealed = encode_condemned(
-                names[start : start + NAMES_MAX],
-                created_us=self.clock_us(),
-                nonce=self.draw(NONCE_SIZE),
-                signer=self.signer,
-            )
-            self.objects.put(name, sealed.parts)
-            try:
-                made.append(decode_condemned(name, self.objects.get(name)))
-            except NotFoundError as error:
-                raise _not_shown(name, self.objects.url) from error
-        return made
-
     def sweep(
         self, listed: Listed, now: float | None, due: Sequence[Condemned]
     ) -> list[ObjectInfo]:
@@ -235,24 +211,14 @@ class _Collection:
         # seen here, and one that publishes after it sees the announcements. The other order
         # loses what was published in between.
         self.read_log()
-        for item in due:
-            if item.name not in self.view.listing.announcements:
-                raise _not_shown(item.name, self.objects.url)
-        deleted = self.delete(_announced_in(self.sort(listed, now).garbage, due))
+        self.crier.check_shown(due, self.view.listing.announcements)
+        deleted = self.delete(announced_in(self.sort(listed, now).garbage, due))
         gone = {info.name for info in deleted}
         left = [info for info in listed.infos if info.name not in gone]
         for item in due:
-            spared_count = len(_announced_in(left, [item]))
-            name, sealed = encode_done(
-                item.name,
-                len(item) - min(spared_count, len(item)),
-                spared_count,
-                created_us=self.clock_us(),
-                nonce=self.draw(NONCE_SIZE),
-                signer=self.signer,
-            )
+            spared_count = len(announced_in(left, [item]))
             # A crash before this line makes the next collection look at it once more.
-            self.objects.put(name, sealed.parts)
+            self.crier.report_done(item, spared_count)
         return deleted
 
     def delete(self, infos: Sequence[ObjectInfo]) -> list[ObjectInfo]:
@@ -331,22 +297,3 @@ class _Collection:
             kept_because=kept,
             recompute_s=costs.recompute_s,
         )
-
-
-def _announced_in(infos: Sequence[ObjectInfo], items: Iterable[Condemned]) -> list[ObjectInfo]:
-    """Return those of ``infos`` that any of ``items`` condemns."""
-    mask: Mask = np.zeros(len(infos), np.bool_)
-    digests = digests_of(info.name for info in infos)
-    for item in items:
-        mask |= item.mask_of_digests(digests)
-    return [infos[row] for row in np.flatnonzero(mask).tolist()]
-
-
-def _not_shown(name: str, where: str) -> StoreUnavailableError:
-    """Return the error of a store that hides what was put into it."""
-    return StoreUnavailableError(
-        f"{where} does not show {name}, which was put there, so writers may not see what is about "
-        "to be deleted; nothing was deleted, collect again later",
-        url=where,
-        name=name,
-    )

@@ -66,7 +66,8 @@ class CollectPlan:
     def __str__(self) -> str:
         """Return tables for a terminal."""
         verb = "deleted" if self.carried_out else "would delete"
-        what = f"{len(self.deleted)} objects, {as_size(self.deleted_size)}"
+        noun = "object" if len(self.deleted) == 1 else "objects"
+        what = f"{len(self.deleted)} {noun}, {as_size(self.deleted_size)}"
         lines = [f"{verb} {what}: in no use, and at least {as_duration(self.grace_s)} old"]
         if self.deleted:
             lines += ["", _table("of op", _largest(self.by_op)), "", _table("age", self.by_age)]

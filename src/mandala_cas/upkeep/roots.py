@@ -42,17 +42,22 @@ def find_roots(parts: Iterable[LogPart]) -> Roots:
     is kept that could go.
     """
     everything = list(parts)
-    tags = list(tags_in_effect(everything))
-    refs = {prefix_of(tag.content_id) for tag in tags if tag.target is TagTarget.REF}
-    calls = {prefix_of(tag.history_id) for tag in tags if tag.target is TagTarget.CALL}
-    used, of_tagged_calls = _values_of_calls(everything, _ascending(calls))
-    tagged = np.union1d(of_tagged_calls, _ascending(refs))
+    used, tagged = find_live_values(everything)
     used_names: set[str] = set()
     tagged_names: set[str] = set()
     for part in everything:
         used_names |= _places(part, used)
         tagged_names |= _places(part, tagged)
     return Roots(frozenset(used_names), frozenset(tagged_names - used_names))
+
+
+def find_live_values(parts: Sequence[LogPart]) -> tuple[Prefixes, Prefixes]:
+    """Return the values that live calls use, and those that tags keep; both ascend."""
+    tags = list(tags_in_effect(parts))
+    refs = {prefix_of(tag.content_id) for tag in tags if tag.target is TagTarget.REF}
+    calls = {prefix_of(tag.history_id) for tag in tags if tag.target is TagTarget.CALL}
+    used, of_tagged_calls = _values_of_calls(parts, _ascending(calls))
+    return used, np.union1d(of_tagged_calls, _ascending(refs))
 
 
 def _values_of_calls(parts: Sequence[LogPart], tagged_calls: Prefixes) -> tuple[Prefixes, Prefixes]:
