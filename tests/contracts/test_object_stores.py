@@ -52,7 +52,7 @@ class TestS3(ObjectStoreSuite):
     @pytest.fixture
     def store(self, s3_client: AbstractFileSystem, s3_url: str) -> RemoteObjectStore:
         """Return an empty store."""
-        return RemoteObjectStore(s3_client, s3_url)
+        return RemoteObjectStore.on_filesystem(s3_client, s3_url)
 
 
 class TestForeignObjects(ObjectStoreSuite):
@@ -62,7 +62,7 @@ class TestForeignObjects(ObjectStoreSuite):
     def store(self) -> RemoteObjectStore:
         """Return an empty store."""
         fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-        return RemoteObjectStore(fs, "/team/store/")
+        return RemoteObjectStore.on_filesystem(fs, "/team/store/")
 
 
 class TestForeignFiles(ObjectStoreSuite):
@@ -71,7 +71,9 @@ class TestForeignFiles(ObjectStoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> RemoteObjectStore:
         """Return an empty store."""
-        return RemoteObjectStore(LocalFileSystem(skip_instance_cache=True), str(tmp_path))
+        return RemoteObjectStore.on_filesystem(
+            LocalFileSystem(skip_instance_cache=True), str(tmp_path)
+        )
 
 
 class TestFaultless(ObjectStoreSuite):

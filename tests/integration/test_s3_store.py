@@ -14,7 +14,7 @@ import pytest
 import s3fs
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
-from mandala_cas.objectstore import remote, tree
+from mandala_cas.objectstore import fsspec_tree, remote
 from mandala_cas.objectstore.opening import open_object_store
 from mandala_cas.objectstore.remote import RemoteObjectStore
 from mandala_cas.testing.servers import S3Server, free_port
@@ -150,7 +150,7 @@ def test_a_listing_is_not_remembered_by_a_file_system_that_does(
 ) -> None:
     """A user hands in a file system as it comes; another writer puts and deletes."""
     path = store.url.removeprefix("s3://")
-    theirs = RemoteObjectStore(fs, path)
+    theirs = RemoteObjectStore.on_filesystem(fs, path)
     store.put("log/1", [b"x"])
     assert fs.ls(f"{path}/log") == [f"{path}/log/1"]
     assert [info.name for info in theirs.list("log/")] == ["log/1"]
@@ -169,7 +169,7 @@ def test_a_foreign_file_system_is_not_closed(
 ) -> None:
     """Its owner may be using it for something else."""
     path = store.url.removeprefix("s3://")
-    theirs = RemoteObjectStore(fs, path)
+    theirs = RemoteObjectStore.on_filesystem(fs, path)
     theirs.put("a", [b"x"])
     session = fs._s3._endpoint.http_session
 
@@ -235,8 +235,8 @@ def test_a_very_large_object_is_sent_piece_by_piece(
     store: RemoteObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It need not fit into memory twice; and is read back the same way."""
-    monkeypatch.setattr(tree, "STREAMED_MIN", 11 << 20)
-    monkeypatch.setattr(tree, "PIECE_SIZE", 5 << 20)
+    monkeypatch.setattr(fsspec_tree, "STREAMED_MIN", 11 << 20)
+    monkeypatch.setattr(fsspec_tree, "PIECE_SIZE", 5 << 20)
     monkeypatch.setattr(remote, "PIECE_SIZE", 1 << 20)
     monkeypatch.setattr(remote, "BATCH_SIZE_MAX", 3 << 20)
     data = random.Random(0).randbytes((11 << 20) + 3)  # noqa: S311 (no secret)
@@ -256,8 +256,8 @@ def test_a_large_object_that_fails_half_way_leaves_nothing(
     store: RemoteObjectStore, fs: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither half an object nor parts of it that cost money until somebody finds them."""
-    monkeypatch.setattr(tree, "STREAMED_MIN", 11 << 20)
-    monkeypatch.setattr(tree, "PIECE_SIZE", 5 << 20)
+    monkeypatch.setattr(fsspec_tree, "STREAMED_MIN", 11 << 20)
+    monkeypatch.setattr(fsspec_tree, "PIECE_SIZE", 5 << 20)
 
     with monkeypatch.context() as patch:
         pieces_of(store, patch, fail_at=2)

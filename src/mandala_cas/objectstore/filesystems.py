@@ -16,10 +16,6 @@ from mandala_cas.errors import UsageError
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
-# Where an object is what was put, whole, and one request lists all that begins with a prefix.
-OBJECT_PROTOCOLS: Final = frozenset(
-    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
-)
 _EXTRAS: Final = {
     "gs": "gcs",
     "gcs": "gcs",

@@ -60,7 +60,7 @@ class LocalObjectStore:
     @property
     def capabilities(self) -> Capabilities:
         """What a local disk promises."""
-        return Capabilities(strong_list=True, atomic_create=True, persistent=True)
+        return Capabilities(strong_list=True, atomic_create=True, persistent=True, mtime=True)
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``; it is on the disk when this returns."""

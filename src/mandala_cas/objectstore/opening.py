@@ -97,4 +97,4 @@ def _open_filesystem(fs: AbstractFileSystem, options: Mapping[str, Any]) -> Obje
     if isinstance(fs.fs, LocalFileSystem):
         # fsspec would write in place, so that a crash leaves half an object.
         return _open_directory(fs.path, {})
-    return RemoteObjectStore(fs.fs, fs.path)
+    return RemoteObjectStore.on_filesystem(fs.fs, fs.path)

@@ -15,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
 from mandala_cas.objectstore.filesystems import make_filesystem
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.remote import RemoteObjectStore
 
 USES: dict[str, Callable[[RemoteObjectStore], object]] = {
@@ -55,7 +56,7 @@ def refused(code: str, status: int = 403) -> ClientError:
 
 def failing(error: Exception) -> RemoteObjectStore:
     """Return a store on a file system that fails."""
-    return RemoteObjectStore(FailingFileSystem(error), "bucket/team")
+    return RemoteObjectStore.on_filesystem(FailingFileSystem(error), "bucket/team")
 
 
 def watched(asked: list[tuple[int, int]]) -> MemoryFileSystem:
@@ -144,7 +145,7 @@ def test_a_listing_of_a_directory_that_may_not_be_read_is_an_error(tmp_path: Pat
                 raise PermissionError(errno.EACCES, "Permission denied", path)
             return super().ls(path, detail=detail, **kwargs)
 
-    store = RemoteObjectStore(Guarded(skip_instance_cache=True), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Guarded(skip_instance_cache=True), str(tmp_path))
     store.put("log/1", [b"x"])
     store.put("other/2", [b"x"])
 
@@ -168,7 +169,7 @@ def test_where_half_a_file_shows_it_is_written_under_another_name(tmp_path: Path
                 seen.append([info.name for info in store.list("")])
                 file.write(value[2:])
 
-    store = RemoteObjectStore(Slow(skip_instance_cache=True), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Slow(skip_instance_cache=True), str(tmp_path))
 
     store.put("log/1", [b"half", b"half"])
 
@@ -202,7 +203,7 @@ def test_a_password_in_a_url_is_not_shown() -> None:
     """Some protocols have it there."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
 
-    store = RemoteObjectStore(fs, "/team", url="sftp://me:hidden@host/team?x=1")
+    store = RemoteObjectStore(FsspecTree(fs, "/team"), url="sftp://me:hidden@host/team?x=1")
 
     assert store.url == "sftp://host/team"
 
@@ -235,7 +236,7 @@ def test_a_file_system_that_remembers_is_made_to_look_again(tmp_path: Path) -> N
             del path
             self.remembered.clear()
 
-    store = RemoteObjectStore(Remembering(), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Remembering(), str(tmp_path))
     store.put("log/1", [b"x"])
 
     assert [info.name for info in store.list("log/")] == ["log/1"]
@@ -250,7 +251,7 @@ def test_a_file_system_that_remembers_is_made_to_look_again(tmp_path: Path) -> N
 def test_it_keeps_no_view_of_a_user_who_deletes_during_a_batch() -> None:
     """An object that goes while others are read is missing, and no more than that."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-    store = RemoteObjectStore(fs, "/team")
+    store = RemoteObjectStore.on_filesystem(fs, "/team")
     store.put_many({"a": [b"x"], "b": [b"y"]})
     fs.rm_file("/team/a")
 
@@ -262,7 +263,7 @@ def test_it_keeps_no_view_of_a_user_who_deletes_during_a_batch() -> None:
 def test_what_a_record_claims_is_not_allocated() -> None:
     """A size from a store is untrusted; some file systems would allocate it."""
     asked: list[tuple[int, int]] = []
-    store = RemoteObjectStore(watched(asked), "/team")
+    store = RemoteObjectStore.on_filesystem(watched(asked), "/team")
     store.put("a", [b"0123456789"])
 
     assert store.get_range("a", 4, 1 << 62) == b"456789"
@@ -272,7 +273,7 @@ def test_what_a_record_claims_is_not_allocated() -> None:
 def test_nothing_is_asked_for_as_one_byte() -> None:
     """A range that ends before it begins is ignored by S3, which then sends the whole object."""
     asked: list[tuple[int, int]] = []
-    store = RemoteObjectStore(watched(asked), "/team")
+    store = RemoteObjectStore.on_filesystem(watched(asked), "/team")
     store.put("a", [b"0123456789"])
 
     assert store.get_range("a", 4, 0) == b""
@@ -298,7 +299,7 @@ def test_a_forked_child_remakes_what_holds_connections(monkeypatch: pytest.Monke
 def test_a_forked_child_keeps_what_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new file system in memory would be empty."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-    store = RemoteObjectStore(fs, "/team")
+    store = RemoteObjectStore.on_filesystem(fs, "/team")
     store.put("a", [b"x"])
     forked = os.getpid() + 1
 
@@ -336,7 +337,7 @@ def test_a_file_system_for_event_loops_is_refused() -> None:
     fs.asynchronous = True
 
     with pytest.raises(UsageError, match="asynchronous=True"):
-        RemoteObjectStore(fs, "/team")
+        RemoteObjectStore.on_filesystem(fs, "/team")
 
 
 def test_a_read_only_kind_of_store_says_so() -> None:
@@ -351,7 +352,9 @@ def test_a_read_only_kind_of_store_says_so() -> None:
             """Refuse, as fsspec does."""
             raise NotImplementedError
 
-    store = RemoteObjectStore(ReadOnly(global_store=False, skip_instance_cache=True), "/team")
+    store = RemoteObjectStore.on_filesystem(
+        ReadOnly(global_store=False, skip_instance_cache=True), "/team"
+    )
 
     with pytest.raises(MandalaError, match="the request was refused"):
         store.put("a", [b"x"])
