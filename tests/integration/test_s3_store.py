@@ -15,6 +15,7 @@ import s3fs
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.objectstore import fsspec_tree, remote
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.opening import open_object_store
 from mandala_cas.objectstore.remote import RemoteObjectStore
 from mandala_cas.testing.servers import S3Server, free_port
@@ -34,10 +35,16 @@ def fs(s3_server: S3Server) -> s3fs.S3FileSystem:
     return s3fs.S3FileSystem(**s3_server.storage_options, skip_instance_cache=True)
 
 
+def tree_of(store: RemoteObjectStore) -> FsspecTree:
+    """Return what asks the file system of a store."""
+    assert isinstance(store._tree, FsspecTree)
+    return store._tree
+
+
 def requests_of(store: RemoteObjectStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows with each request that the store makes."""
     made: list[str] = []
-    filesystem = store._tree.fs
+    filesystem = tree_of(store).fs
     call = filesystem._call_s3
 
     async def counted(method: str, *args: object, **kwargs: object) -> object:
@@ -53,7 +60,7 @@ def pieces_of(
 ) -> list[int]:
     """Return a list that grows with each piece that is sent; the one to fail at is not."""
     sent: list[int] = []
-    filesystem = store._tree.fs
+    filesystem = tree_of(store).fs
     call = filesystem.call_s3
 
     def counted(method: str, *args: object, **kwargs: Any) -> object:
@@ -139,8 +146,8 @@ def test_ours_caches_no_listing_and_is_shared_with_nobody(s3_server: S3Server, s
     one = RemoteObjectStore.from_url(s3_url, options)
     two = RemoteObjectStore.from_url(s3_url, options)
 
-    assert not one._tree.fs.dircache.use_listings_cache
-    assert one._tree.fs is not two._tree.fs
+    assert not tree_of(one).fs.dircache.use_listings_cache
+    assert tree_of(one).fs is not tree_of(two).fs
     one.close()
     two.close()
 
@@ -182,7 +189,7 @@ def test_a_foreign_file_system_is_not_closed(
 def test_closing_closes_the_connections(store: RemoteObjectStore) -> None:
     """At once, not when Python happens to collect them."""
     store.put("a", [b"x"])
-    session = store._tree.fs._s3._endpoint.http_session
+    session = tree_of(store).fs._s3._endpoint.http_session
     sessions = list(session._sessions.values())
 
     store.close()
@@ -321,6 +328,7 @@ def test_a_forked_child_has_connections_of_its_own(s3_server: S3Server, s3_url: 
     """The parent's belong to a loop that does not run in the child; both go on undisturbed."""
     program = """
 import os, sys
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.opening import open_object_store
 store = open_object_store(sys.argv[1])
 store.put("log/parent", [b"before"])

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from mandala_cas.errors import NotFoundError
+from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
 from mandala_cas.objectstore.buffers import flat_target, joined
 from mandala_cas.objectstore.filesystems import make_filesystem, split_url
@@ -23,8 +23,8 @@ from mandala_cas.objectstore.foreign import (
     secrets_of,
     without_secrets,
 )
-from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 from mandala_cas.objectstore.fsspec_tree import FsspecTree
+from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 from mandala_cas.objectstore.tree import PIECE_SIZE, STREAMED_MIN, Asked, ObjectTree
 
 if TYPE_CHECKING:
@@ -72,6 +72,28 @@ class RemoteObjectStore:
         secrets = secrets_of({**options, "password in the URL": urlsplit(tidy).password})
         return cls(FsspecTree(fs, tidy, owned=True), url=tidy, secrets=secrets)
 
+    @classmethod
+    def with_obstore(cls, url: str, storage_options: Mapping[str, Any] | None = None) -> Self:
+        """Return the store at ``url``, reached by obstore; nothing is asked of it yet.
+
+        ``storage_options`` are those that ``from_url`` takes, and are translated.
+
+        Raises:
+            UsageError: obstore is not installed, does not know the protocol, or has no word for an
+                option.
+        """
+        from mandala_cas.objectstore.obstore_tree import PROTOCOLS, ObstoreTree  # noqa: PLC0415 (one engine of two)
+
+        options = dict(storage_options or {})
+        protocol, tidy = split_url(url)
+        if protocol not in PROTOCOLS:
+            raise UsageError(
+                f"the engine obstore does not reach {protocol}://; it does s3://, gs:// and az://, "
+                "so leave engine out, or say engine='fsspec'",
+                protocol=protocol,
+            )
+        return cls(ObstoreTree(tidy, options), url=tidy, secrets=secrets_of(options))
+
     @property
     def url(self) -> str:
         """Where the store is, without user, password or query."""
@@ -115,7 +137,7 @@ class RemoteObjectStore:
 
     def get(self, name: str) -> bytes:
         """Return the object, whole, with one request."""
-        return self._found(self._read([Asked(name)])[0], name)
+        return self._found(self._read([Asked(check_name(name))])[0], name)
 
     def get_range(self, name: str, offset: int, size: int) -> bytes:
         """Return part of an object."""

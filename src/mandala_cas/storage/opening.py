@@ -13,7 +13,7 @@ from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.objectstore.opening import open_object_store
+from mandala_cas.objectstore.opening import Engine, open_object_store
 from mandala_cas.storage.config import StoreConfig, new_config, parse_config
 
 # An fsspec filesystem that knows its root is welcome too; fsspec has no types to name it by.
@@ -28,11 +28,14 @@ Do not rename or edit anything: `pip install mandala-cas`, then `mandala_cas.Sto
 
 
 def open_store(
-    where: Location | None, storage_options: Mapping[str, Any] | None = None
+    where: Location | None,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    engine: Engine = "fsspec",
 ) -> tuple[ObjectStore, StoreConfig]:
     """Return the object store at ``where`` and its config; make a new store where nothing is.
 
-    None is a new store in memory.
+    None is a new store in memory. ``engine`` is what sends the requests to a URL.
 
     Raises:
         UsageError: ``where`` is a file, or holds something else than a store.
@@ -46,11 +49,15 @@ def open_store(
                 f"storage_options {sorted(storage_options)} are for URLs, and none was given; name "
                 "the URL, or leave them out"
             )
+        if engine == "obstore":
+            raise UsageError(
+                "an engine is for URLs, and none was given; name the URL, or leave engine out"
+            )
         objects = MemoryObjectStore() if where is None else where
     else:
         if isinstance(where, str | os.PathLike):
             _refuse_file(where)
-        objects = open_object_store(where, storage_options)
+        objects = open_object_store(where, storage_options, engine=engine)
     try:
         return objects, _find_or_make(objects)
     except BaseException:
