@@ -14,7 +14,11 @@ from mandala_cas.objectstore.opening import Engine, open_object_store
 from mandala_cas.testing.object_stores import ObjectStoreSuite
 from mandala_cas.testing.servers import BucketServer
 
-pytestmark = pytest.mark.servers
+pytestmark = [
+    pytest.mark.servers,
+    # adlfs and gcsfs hand large bodies to aiohttp in a way that it advises against.
+    pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning"),
+]
 
 
 class ServerSuite(ObjectStoreSuite):

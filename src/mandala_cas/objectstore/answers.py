@@ -61,6 +61,7 @@ _TEMPORARY_ERRNOS: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.ETIMEDOUT
 # obstore has few classes and no codes: its text ends in how the request went.
 _STATUS: Final = re.compile(r"returned non-2xx status code: (\d{3})")
 _XML_CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
+_PAST_END: Final = "Wanted range starting at"
 _KIND: Final = re.compile(r"\bkind: (Timeout|Interrupted)\b")
 # Without credentials it asks the machine it runs on, which is in no cloud.
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
@@ -106,6 +107,8 @@ def _codes_in(text: str) -> set[str]:
         return {"403"}
     if any(address in text for address in _METADATA):
         return {"401"}
+    if _PAST_END in text:
+        return {"416"}
     status = _STATUS.search(text)
     return {status[1], *_XML_CODE.findall(text, status.end())} if status else set()
 

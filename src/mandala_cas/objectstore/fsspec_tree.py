@@ -242,7 +242,9 @@ class FsspecTree:
         """Return what is below ``place``, in one listing."""
         found: Mapping[str, Mapping[str, Any]] = {}
         with suppress(FileNotFoundError), self._turn():
-            found = self.fs.find(place, detail=True)
+            answer = self.fs.find(place, detail=True)
+            # adlfs answers with a list where an object has the name of the prefix.
+            found = answer if isinstance(answer, Mapping) else {}
             if found or self.protocol not in _SILENT:
                 return self._objects_in(found)
         # Nothing below the root yet, which is well, or no bucket, which must not look so.

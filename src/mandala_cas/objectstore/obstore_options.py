@@ -71,10 +71,6 @@ def translate_options(protocol: str, options: Mapping[str, Any]) -> ObstoreOptio
         if value is None or option in _OF_FSSPEC:
             continue
         _TRANSLATORS[protocol](made, option, value)
-    endpoint = made.config.get("endpoint") or made.config.get("base_url")
-    if isinstance(endpoint, str) and endpoint.lower().startswith("http://"):
-        # obstore refuses to talk in the clear unless told so, and this is being told so.
-        made.client["allow_http"] = True
     return made
 
 

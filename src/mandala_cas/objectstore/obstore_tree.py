@@ -37,6 +37,12 @@ PROTOCOLS: Final[Mapping[str, str]] = {
 }
 
 _CONCURRENT_MAX: Final = 32
+# Not every server answers a bulk request as Amazon does, and some fail in part.
+_CONFIG: Final[Mapping[str, Mapping[str, Any]]] = {
+    "s3": {"disable_bulk_delete": True},
+    "gs": {},
+    "az": {},
+}
 # Above this, several requests at the same time are faster than one.
 _WHOLE_SIZE_MAX: Final = 16 * 1024 * 1024
 # Small, so that a slow line gets one through before it counts as dead; but 10,000 are the limit.
@@ -55,8 +61,10 @@ _RETRIES: Final[Mapping[str, Any]] = {
         "base": 2,
     },
 }
-# Silence ends a request, and not how long it takes: lines may be slow.
+# Silence ends a request, and not how long it takes: lines may be slow. In the clear or not is for
+# whoever wrote the endpoint to say, in an option or in the environment, as it is with fsspec.
 _CLIENT: Final[Mapping[str, Any]] = {
+    "allow_http": True,
     "connect_timeout": "5s",
     "read_timeout": "60s",
     "timeout": "30m",
@@ -146,7 +154,7 @@ class ObstoreTree:
         return True
 
     def remove_each(self, names: Sequence[str]) -> list[Any]:
-        """Remove all, one request each: not every server takes more, and some fail in part."""
+        """Remove all, one request each."""
         import obstore  # noqa: PLC0415 (heavy)
 
         return self._ask_each(lambda name: obstore.delete(self._bucket(), [name]), names)
@@ -166,14 +174,30 @@ class ObstoreTree:
             ObjectInfo(entry["path"], int(entry["size"]), entry["last_modified"].timestamp())
             for page in pages
             for entry in page
-            # A bucket may hold markers that stand for directories, and what other programs put.
+            # A bucket may hold what other programs put.
             if is_name(entry["path"]) and entry["path"].startswith(prefix)
         ]
+        markers = self._markers_among(found)
+        found = [info for info in found if info.name not in markers]
         return sorted(found, key=lambda info: info.name)
 
     def close(self) -> None:
         """Let go of the connections; a later question opens new ones."""
         self._opened = None
+
+    def _markers_among(self, found: Sequence[ObjectInfo]) -> set[str]:
+        """Return the names that are markers of directories, whose last slash obstore leaves out.
+
+        They are empty, which no object of a store is in practice.
+        """
+        empty = [info.name for info in found if info.size == 0]
+        sizes = self._ask_each(self.size, empty)
+        for answer in sizes:
+            if isinstance(answer, Exception) and not isinstance(answer, FileNotFoundError):
+                raise answer
+        return {
+            name for name, size in zip(empty, sizes, strict=True) if isinstance(size, Exception)
+        }
 
     def _read(self, asked: Asked) -> bytes:
         """Read part of an object, or all of it."""
@@ -235,7 +259,7 @@ class ObstoreTree:
             return make(
                 self._bucket_name,
                 prefix=self._root or None,
-                config=translated.config,
+                config={**_CONFIG[self._kind], **translated.config},
                 client_options={**_CLIENT, **translated.client},
                 retry_config=_RETRIES,
             )

@@ -31,8 +31,8 @@ from mandala_cas.objectstore.remote import RemoteObjectStore
             "s3",
             {"client_kwargs": {"region_name": "eu-west-1", "endpoint_url": "http://host:1"}},
             {"region": "eu-west-1", "endpoint": "http://host:1"},
-            {"allow_http": True},
-            id="s3 by client_kwargs, in the clear",
+            {},
+            id="s3 by client_kwargs",
         ),
         pytest.param(
             "s3",
@@ -56,7 +56,7 @@ from mandala_cas.objectstore.remote import RemoteObjectStore
                 "BlobEndpoint=http://127.0.0.1:1/N;QueueEndpoint=http://127.0.0.1:2/N;"
             },
             {"account_name": "N", "account_key": "K==", "endpoint": "http://127.0.0.1:1/N"},
-            {"allow_http": True},
+            {},
             id="az by connection string",
         ),
         pytest.param(
@@ -70,7 +70,7 @@ from mandala_cas.objectstore.remote import RemoteObjectStore
             "gs",
             {"token": "anon", "project": "p", "endpoint_url": "http://127.0.0.1:1"},
             {"skip_signature": True, "base_url": "http://127.0.0.1:1"},
-            {"allow_http": True},
+            {},
             id="gs",
         ),
         pytest.param(

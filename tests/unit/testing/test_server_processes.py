@@ -54,7 +54,7 @@ def test_a_process_that_ends_early_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('the port is taken')"]
     process = ServerProcess("unlucky", command, tmp_path)
 
-    with pytest.raises(StoreUnavailableError, match="unlucky did not start.*the port is taken"):
+    with pytest.raises(StoreUnavailableError, match=r"unlucky did not start.*the port is taken"):
         process.wait_until(lambda: False, 60.0)
 
     process.stop()

@@ -20,8 +20,9 @@ _STOP_MAX_S: Final = 30.0
 _SAID_SIZE_MAX: Final = 4000
 
 # Between a test and a server that knows nothing of it. Told to end, it ends the server, with force
-# after three seconds, for nothing that it holds is of use to anybody. Its standard input ends when the test process does, however that comes about:
-# the kernel sees to it. Then nobody else is left to remove the directory.
+# after three seconds, for nothing that it holds is of use to anybody. Its standard input ends when
+# the test process does, however that comes about: the kernel sees to it. Then nobody else is left
+# to remove the directory.
 _KEEPER: Final = """
 import os, shutil, signal, subprocess, sys, threading
 directory, *command = sys.argv[1:]
