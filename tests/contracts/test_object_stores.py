@@ -15,6 +15,7 @@ from mandala_cas.objectstore.filesystems import close_filesystem, make_filesyste
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.remote import RemoteObjectStore
+from mandala_cas.objectstore.retrying import RetryingObjectStore
 from mandala_cas.testing.faults import FaultStore
 from mandala_cas.testing.object_stores import ObjectStoreSuite
 from mandala_cas.testing.servers import S3Server
@@ -52,7 +53,26 @@ class TestS3(ObjectStoreSuite):
     @pytest.fixture
     def store(self, s3_client: AbstractFileSystem, s3_url: str) -> RemoteObjectStore:
         """Return an empty store."""
-        return RemoteObjectStore(s3_client, s3_url)
+        return RemoteObjectStore.on_filesystem(s3_client, s3_url)
+
+
+class TestS3WithObstore(ObjectStoreSuite):
+    """In a bucket, through the other engine, with letters of all kinds in its name."""
+
+    @pytest.fixture
+    def store(self, s3_server: S3Server) -> RemoteObjectStore:
+        """Return an empty store."""
+        url = f"{s3_server.fresh_url()}/run[1]*/caf\N{LATIN SMALL LETTER E WITH ACUTE} 100%"
+        return RemoteObjectStore.with_obstore(url, s3_server.storage_options)
+
+
+class TestRetrying(ObjectStoreSuite):
+    """Through a store that would ask again."""
+
+    @pytest.fixture
+    def store(self) -> RetryingObjectStore:
+        """Return an empty store."""
+        return RetryingObjectStore(MemoryObjectStore())
 
 
 class TestForeignObjects(ObjectStoreSuite):
@@ -62,7 +82,7 @@ class TestForeignObjects(ObjectStoreSuite):
     def store(self) -> RemoteObjectStore:
         """Return an empty store."""
         fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-        return RemoteObjectStore(fs, "/team/store/")
+        return RemoteObjectStore.on_filesystem(fs, "/team/store/")
 
 
 class TestForeignFiles(ObjectStoreSuite):
@@ -71,7 +91,9 @@ class TestForeignFiles(ObjectStoreSuite):
     @pytest.fixture
     def store(self, tmp_path: Path) -> RemoteObjectStore:
         """Return an empty store."""
-        return RemoteObjectStore(LocalFileSystem(skip_instance_cache=True), str(tmp_path))
+        return RemoteObjectStore.on_filesystem(
+            LocalFileSystem(skip_instance_cache=True), str(tmp_path)
+        )
 
 
 class TestFaultless(ObjectStoreSuite):

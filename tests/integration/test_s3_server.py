@@ -67,7 +67,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as one whose package is not installed."""
     monkeypatch.setattr(
-        "mandala_cas.testing.servers._PROGRAM", "raise SystemExit('no module named moto')"
+        "mandala_cas.testing.servers.moto._PROGRAM", "raise SystemExit('no module named moto')"
     )
 
     with pytest.raises(StoreUnavailableError, match="no module named moto"):

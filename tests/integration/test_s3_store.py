@@ -14,7 +14,8 @@ import pytest
 import s3fs
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
-from mandala_cas.objectstore import remote, tree
+from mandala_cas.objectstore import fsspec_tree, remote
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.opening import open_object_store
 from mandala_cas.objectstore.remote import RemoteObjectStore
 from mandala_cas.testing.servers import S3Server, free_port
@@ -34,10 +35,16 @@ def fs(s3_server: S3Server) -> s3fs.S3FileSystem:
     return s3fs.S3FileSystem(**s3_server.storage_options, skip_instance_cache=True)
 
 
+def tree_of(store: RemoteObjectStore) -> FsspecTree:
+    """Return what asks the file system of a store."""
+    assert isinstance(store._tree, FsspecTree)
+    return store._tree
+
+
 def requests_of(store: RemoteObjectStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows with each request that the store makes."""
     made: list[str] = []
-    filesystem = store._tree.fs
+    filesystem = tree_of(store).fs
     call = filesystem._call_s3
 
     async def counted(method: str, *args: object, **kwargs: object) -> object:
@@ -53,7 +60,7 @@ def pieces_of(
 ) -> list[int]:
     """Return a list that grows with each piece that is sent; the one to fail at is not."""
     sent: list[int] = []
-    filesystem = store._tree.fs
+    filesystem = tree_of(store).fs
     call = filesystem.call_s3
 
     def counted(method: str, *args: object, **kwargs: Any) -> object:
@@ -139,8 +146,8 @@ def test_ours_caches_no_listing_and_is_shared_with_nobody(s3_server: S3Server, s
     one = RemoteObjectStore.from_url(s3_url, options)
     two = RemoteObjectStore.from_url(s3_url, options)
 
-    assert not one._tree.fs.dircache.use_listings_cache
-    assert one._tree.fs is not two._tree.fs
+    assert not tree_of(one).fs.dircache.use_listings_cache
+    assert tree_of(one).fs is not tree_of(two).fs
     one.close()
     two.close()
 
@@ -150,7 +157,7 @@ def test_a_listing_is_not_remembered_by_a_file_system_that_does(
 ) -> None:
     """A user hands in a file system as it comes; another writer puts and deletes."""
     path = store.url.removeprefix("s3://")
-    theirs = RemoteObjectStore(fs, path)
+    theirs = RemoteObjectStore.on_filesystem(fs, path)
     store.put("log/1", [b"x"])
     assert fs.ls(f"{path}/log") == [f"{path}/log/1"]
     assert [info.name for info in theirs.list("log/")] == ["log/1"]
@@ -169,7 +176,7 @@ def test_a_foreign_file_system_is_not_closed(
 ) -> None:
     """Its owner may be using it for something else."""
     path = store.url.removeprefix("s3://")
-    theirs = RemoteObjectStore(fs, path)
+    theirs = RemoteObjectStore.on_filesystem(fs, path)
     theirs.put("a", [b"x"])
     session = fs._s3._endpoint.http_session
 
@@ -182,7 +189,7 @@ def test_a_foreign_file_system_is_not_closed(
 def test_closing_closes_the_connections(store: RemoteObjectStore) -> None:
     """At once, not when Python happens to collect them."""
     store.put("a", [b"x"])
-    session = store._tree.fs._s3._endpoint.http_session
+    session = tree_of(store).fs._s3._endpoint.http_session
     sessions = list(session._sessions.values())
 
     store.close()
@@ -235,8 +242,8 @@ def test_a_very_large_object_is_sent_piece_by_piece(
     store: RemoteObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It need not fit into memory twice; and is read back the same way."""
-    monkeypatch.setattr(tree, "STREAMED_MIN", 11 << 20)
-    monkeypatch.setattr(tree, "PIECE_SIZE", 5 << 20)
+    monkeypatch.setattr(fsspec_tree, "STREAMED_MIN", 11 << 20)
+    monkeypatch.setattr(fsspec_tree, "PIECE_SIZE", 5 << 20)
     monkeypatch.setattr(remote, "PIECE_SIZE", 1 << 20)
     monkeypatch.setattr(remote, "BATCH_SIZE_MAX", 3 << 20)
     data = random.Random(0).randbytes((11 << 20) + 3)  # noqa: S311 (no secret)
@@ -256,8 +263,8 @@ def test_a_large_object_that_fails_half_way_leaves_nothing(
     store: RemoteObjectStore, fs: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither half an object nor parts of it that cost money until somebody finds them."""
-    monkeypatch.setattr(tree, "STREAMED_MIN", 11 << 20)
-    monkeypatch.setattr(tree, "PIECE_SIZE", 5 << 20)
+    monkeypatch.setattr(fsspec_tree, "STREAMED_MIN", 11 << 20)
+    monkeypatch.setattr(fsspec_tree, "PIECE_SIZE", 5 << 20)
 
     with monkeypatch.context() as patch:
         pieces_of(store, patch, fail_at=2)
@@ -321,6 +328,7 @@ def test_a_forked_child_has_connections_of_its_own(s3_server: S3Server, s3_url: 
     """The parent's belong to a loop that does not run in the child; both go on undisturbed."""
     program = """
 import os, sys
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.opening import open_object_store
 store = open_object_store(sys.argv[1])
 store.put("log/parent", [b"before"])

@@ -26,7 +26,7 @@ from mandala_cas.log.tables import Table
 from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import Buffer
 from mandala_cas.objectstore.buffers import flat
-from mandala_cas.objectstore.disk import sync_file
+from mandala_cas.objectstore.platforms import running_platform
 
 FILE_NAME: Final = "index"
 
@@ -142,7 +142,7 @@ def _write(directory: Path, content: Iterable[Buffer]) -> None:
             file.flush()
             # Before the rename: a machine that stops between the two would have a file of the
             # right size under the name, and zeros in it.
-            sync_file(file.fileno())
+            running_platform().sync_file(file.fileno())
         written = temporary.stat().st_mtime
         # Windows refuses where another process has the old file mapped; it will write the next.
         temporary.replace(directory / FILE_NAME)

@@ -36,11 +36,16 @@ class Capabilities:
 
     ``strong_list``: a listing that starts after a put returned shows it. ``atomic_create``: of two
     racing ``create`` calls exactly one returns True. ``persistent``: objects outlive the process.
+    ``flat_list``: a listing comes in the order of names, over everything below the prefix, and the
+    store was asked for its pages in that order. ``mtime``: every listed object has a ``modified``,
+    which is the store's own time.
     """
 
     strong_list: bool = True
     atomic_create: bool = False
     persistent: bool = True
+    flat_list: bool = False
+    mtime: bool = False
 
 
 @runtime_checkable
@@ -118,7 +123,9 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield every object whose name starts with ``prefix``, in no fixed order.
+        """Yield every object whose name starts with ``prefix``.
+
+        In the order of names where ``capabilities.flat_list`` is true, elsewhere in none.
 
         ``prefix`` is empty or ends with ``/``. What a writer has not finished is not listed.
         """

@@ -16,10 +16,6 @@ from mandala_cas.errors import UsageError
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
-# Where an object is what was put, whole, and one request lists all that begins with a prefix.
-OBJECT_PROTOCOLS: Final = frozenset(
-    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
-)
 _EXTRAS: Final = {
     "gs": "gcs",
     "gcs": "gcs",
@@ -34,16 +30,15 @@ _NO_USER_INFO: Final = frozenset({"s3", "s3a", "gs", "gcs"})
 
 UNSHARED: Final[Mapping[str, bool]] = {"use_listings_cache": False, "skip_instance_cache": True}
 _CONCURRENT_MAX: Final = 64
-# Enough attempts to sit out a moment of throttling; a server that is not there is noticed in
-# seconds. As many connections as requests, or the rest would wait in line.
+# One more attempt, at once: what takes longer is for ``RetryingObjectStore`` to sit out, and loops
+# around loops make minutes of a broken server. As many connections as requests, or the rest would
+# wait in line.
 _S3_CONFIG: Final[Mapping[str, object]] = {
-    "retries": {"mode": "standard", "max_attempts": 3},
+    "retries": {"mode": "standard", "total_max_attempts": 2},
     "max_pool_connections": _CONCURRENT_MAX,
 }
-
-# s3fs tries again around botocore, which tries again by itself: the two multiply, and a read has a
-# third loop around both, so that its default of 5 makes minutes of a broken server.
-_S3_RETRIES: Final = 2
+# s3fs's own loop around botocore's, whose default is 5, and a third around both for reads.
+_S3_ATTEMPTS: Final = 1
 _S3: Final = frozenset({"s3", "s3a"})
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -101,7 +96,7 @@ def make_filesystem(protocol: str, url: str, options: Mapping[str, Any]) -> Abst
             protocol=protocol,
         ) from error
     if protocol in _S3:
-        made.retries = _S3_RETRIES
+        made.retries = _S3_ATTEMPTS
     return made
 
 

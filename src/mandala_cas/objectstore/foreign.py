@@ -1,4 +1,4 @@
-"""The border where errors of fsspec and of cloud libraries become errors of ours.
+"""The border where errors of engines and of cloud libraries become errors of ours.
 
 No class of theirs is imported: which of the libraries are installed depends on the user. What
 tells errors apart is the builtin they derive from, the code of the answer, and the names of a few
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
+from mandala_cas.objectstore.answers import classes_of, codes_of, is_temporary
 
 _NO_BUCKET_CODES: Final = frozenset(
     {"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "AccountNotFound"}
@@ -29,14 +30,18 @@ _DENIED_CODES: Final = frozenset(
         "AuthenticationFailed",
         "AuthorizationFailure",
         "AuthorizationHeaderMalformed",
-        "ExpiredToken",
         "Forbidden",
         "InvalidAccessKeyId",
         "InvalidToken",
         "SignatureDoesNotMatch",
-        "TokenRefreshRequired",
         "Unauthorized",
     }
+)
+_EXPIRED_CODES: Final = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+)
+_EXPIRED_CLASSES: Final = frozenset(
+    {"RefreshError", "SSOTokenLoadError", "UnauthorizedSSOTokenError"}
 )
 _DENIED_CLASSES: Final = frozenset(
     {
@@ -46,19 +51,23 @@ _DENIED_CLASSES: Final = frozenset(
         "InvalidConfigError",
         "NoCredentialsError",
         "PartialCredentialsError",
+        "PermissionDeniedError",
         "ProfileNotFound",
-        "RefreshError",
         "SSOError",
-        "SSOTokenLoadError",
         "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
+        "UnauthenticatedError",
     }
 )
 _REFUSED_CODES: Final = frozenset(
     {"InvalidBucketName", "InvalidURI", "KeyTooLongError", "PermanentRedirect", "301"}
 )
 _REFUSED_CLASSES: Final = frozenset(
-    {"InvalidEndpointDiscoveryConfigurationError", "ParamValidationError", "UnknownRegionError"}
+    {
+        "InvalidEndpointDiscoveryConfigurationError",
+        "NotSupportedError",
+        "ParamValidationError",
+        "UnknownRegionError",
+    }
 )
 _PAST_END_CODES: Final = frozenset({"InvalidRange", "416"})
 
@@ -81,7 +90,7 @@ class Border:
 
     @contextmanager
     def crossing(self, doing: str, name: str) -> Iterator[None]:
-        """Translate what a call of fsspec raises; our own mistakes pass as they are."""
+        """Translate what an engine raises; our own mistakes pass as they are."""
         try:
             yield
         except MandalaError:
@@ -109,11 +118,22 @@ class Border:
             ) from error.__cause__
 
     def translate(self, error: Exception, doing: str, name: str) -> Exception:
-        """Return the error of ours for ``error``, or ``error`` itself if it is nobody's answer."""
-        codes, classes = _codes(error), _classes(error)
+        """Return the error of ours for ``error``, or ``error`` itself if it is nobody's answer.
+
+        A ``StoreUnavailableError`` has a detail ``temporary``: whether the same request may
+        succeed in a moment.
+        """
+        codes, classes = codes_of(error), classes_of(error)
         failed = f"cannot {doing} {name or 'objects'} in {self.url}"
         if codes & _NO_BUCKET_CODES:
             return self.no_bucket(failed, name)
+        if codes & _EXPIRED_CODES or classes & _EXPIRED_CLASSES:
+            return UsageError(
+                f"{failed}: the credentials have expired ({self._reason(error)}); renew them, as "
+                "with `aws sso login` or `gcloud auth login`, then run this again",
+                name=name,
+                bucket=self.bucket,
+            )
         if isinstance(error, PermissionError) or codes & _DENIED_CODES or classes & _DENIED_CLASSES:
             return UsageError(
                 f"{failed}: access denied ({self._reason(error)}); check that credentials are "
@@ -138,6 +158,7 @@ class Border:
                 "lost, try again later",
                 name=name,
                 bucket=self.bucket,
+                temporary=is_temporary(error),
             )
         return error
 
@@ -166,7 +187,7 @@ class Border:
 
 def is_past_end(error: Exception) -> bool:
     """Tell whether a server says that a range begins where the object has ended."""
-    return bool(_codes(error) & _PAST_END_CODES)
+    return bool(codes_of(error) & _PAST_END_CODES)
 
 
 def may_be_past_end(error: Exception) -> bool:
@@ -189,35 +210,6 @@ def secrets_of(options: Mapping[str, Any]) -> frozenset[str]:
         elif isinstance(value, str) and len(value) >= 4 and _SECRET_OPTION.search(option):
             found.add(value)
     return frozenset(found)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__
-
-
-def _codes(error: BaseException) -> frozenset[str]:
-    """Return the codes of the answers that an error speaks of, as words and as numbers."""
-    found: set[str] = set()
-    for link in _chain(error):
-        response = getattr(link, "response", None)
-        if isinstance(response, Mapping):
-            found.add(str(response.get("Error", {}).get("Code")))
-        for attribute in ("code", "status", "status_code", "error_code"):
-            value = getattr(link, attribute, None)
-            if isinstance(value, str | int):
-                found.add(str(value))
-    return frozenset(found)
-
-
-def _classes(error: BaseException) -> frozenset[str]:
-    """Return the names of the classes of an error and of what it was raised from."""
-    return frozenset(cls.__name__ for link in _chain(error) for cls in type(link).__mro__)
 
 
 def _is_foreign(error: BaseException) -> bool:

@@ -28,8 +28,14 @@ class MemoryObjectStore:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything but persistence."""
-        return Capabilities(strong_list=True, atomic_create=True, persistent=False)
+        """Everything but persistence; a counter of modifications is no time."""
+        return Capabilities(
+            strong_list=True,
+            atomic_create=True,
+            persistent=False,
+            flat_list=True,
+            mtime=self._clock is not None,
+        )
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``."""
@@ -98,7 +104,7 @@ class MemoryObjectStore:
         with self._lock:
             infos = [
                 ObjectInfo(name, len(data), modified)
-                for name, (data, modified) in self._objects.items()
+                for name, (data, modified) in sorted(self._objects.items())
                 if name.startswith(prefix)
             ]
         return iter(infos)

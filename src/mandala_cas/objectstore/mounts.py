@@ -77,7 +77,7 @@ def file_system_of(path: Path) -> str:
 def capabilities_of(file_system: str) -> Capabilities:
     """Return what a directory on such a file system promises."""
     is_local = file_system in _LOCAL
-    return Capabilities(strong_list=is_local, atomic_create=is_local, persistent=True)
+    return Capabilities(strong_list=is_local, atomic_create=is_local, persistent=True, mtime=True)
 
 
 def file_system_by_mounts(place: Path, text: str) -> str:

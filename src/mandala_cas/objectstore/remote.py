@@ -1,6 +1,6 @@
-"""An object store behind any fsspec file system: S3, Google, Azure, or what a user hands in.
+"""An object store behind an engine: S3, Google, Azure, or any file system a user hands in.
 
-Requests of a batch run at the same time where the file system can. No listing is cached, and
+Requests of a batch run at the same time where the engine can. No listing is cached, and
 nothing that was once missing is remembered as missing: another writer may have put it since.
 """
 
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from mandala_cas.errors import NotFoundError
+from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
 from mandala_cas.objectstore.buffers import flat_target, joined
 from mandala_cas.objectstore.filesystems import make_filesystem, split_url
@@ -23,8 +23,9 @@ from mandala_cas.objectstore.foreign import (
     secrets_of,
     without_secrets,
 )
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range
-from mandala_cas.objectstore.tree import PIECE_SIZE, STREAMED_MIN, RemoteTree
+from mandala_cas.objectstore.tree import PIECE_SIZE, STREAMED_MIN, Asked, ObjectTree
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -35,39 +36,32 @@ BATCH_SIZE_MAX: Final = 64 * 1024 * 1024
 
 
 # Spelt outside of the class, where ``list`` is a method.
-_Asked = list[tuple[str, int, int | None]]
+_Asked = list[Asked]
 _Answers = list[bytes | None]
 
 
 class RemoteObjectStore:
-    """Objects below a root path of a file system.
-
-    ``create`` looks before it puts, which two may do at once: ``capabilities`` say so.
-    """
+    """Objects below the root of a tree."""
 
     def __init__(
-        self,
-        fs: AbstractFileSystem,
-        root: str,
-        *,
-        url: str | None = None,
-        secrets: frozenset[str] = frozenset(),
-        owned: bool = False,
+        self, tree: ObjectTree, *, url: str | None = None, secrets: frozenset[str] = frozenset()
     ) -> None:
-        """Keep objects below ``root`` of ``fs``, a path as ``fs`` spells it: ``bucket/folder``.
+        """Keep objects in ``tree``, which is closed with the store.
 
-        What ``fs`` remembers of listings is dropped whenever one is asked for. ``secrets`` never
-        appear in a message. An ``owned`` file system is closed with the store.
+        ``url`` is what people call the place; ``secrets`` never appear in a message.
         """
-        self._tree = RemoteTree(fs, root)
-        shown = url or f"{self._tree.protocol}://{self._tree.base.lstrip('/')}"
-        shown = without_secrets(shown).rstrip("/")
+        self._tree = tree
+        shown = without_secrets(url or tree.url).rstrip("/")
         self._border = Border(shown, shown.partition("://")[2].partition("/")[0], secrets)
-        self._owned = owned
+
+    @classmethod
+    def on_filesystem(cls, fs: AbstractFileSystem, root: str) -> Self:
+        """Return the store below ``root``, as ``fs`` spells it; ``fs`` stays the caller's."""
+        return cls(FsspecTree(fs, root))
 
     @classmethod
     def from_url(cls, url: str, storage_options: Mapping[str, Any] | None = None) -> Self:
-        """Return the store at ``url``; nothing is asked of it yet.
+        """Return the store at ``url``, on a file system of its own; nothing is asked of it yet.
 
         Raises:
             UsageError: the URL cannot be one of a store, or a package for it is missing.
@@ -76,7 +70,29 @@ class RemoteObjectStore:
         protocol, tidy = split_url(url)
         fs = make_filesystem(protocol, tidy, options)
         secrets = secrets_of({**options, "password in the URL": urlsplit(tidy).password})
-        return cls(fs, tidy, url=tidy, secrets=secrets, owned=True)
+        return cls(FsspecTree(fs, tidy, owned=True), url=tidy, secrets=secrets)
+
+    @classmethod
+    def with_obstore(cls, url: str, storage_options: Mapping[str, Any] | None = None) -> Self:
+        """Return the store at ``url``, reached by obstore; nothing is asked of it yet.
+
+        ``storage_options`` are those that ``from_url`` takes, and are translated.
+
+        Raises:
+            UsageError: obstore is not installed, does not know the protocol, or has no word for an
+                option.
+        """
+        from mandala_cas.objectstore.obstore_tree import PROTOCOLS, ObstoreTree  # noqa: PLC0415 (one engine of two)
+
+        options = dict(storage_options or {})
+        protocol, tidy = split_url(url)
+        if protocol not in PROTOCOLS:
+            raise UsageError(
+                f"the engine obstore does not reach {protocol}://; it does s3://, gs:// and az://, "
+                "so leave engine out, or say engine='fsspec'",
+                protocol=protocol,
+            )
+        return cls(ObstoreTree(tidy, options), url=tidy, secrets=secrets_of(options))
 
     @property
     def url(self) -> str:
@@ -86,11 +102,7 @@ class RemoteObjectStore:
     @property
     def capabilities(self) -> Capabilities:
         """What the protocol promises; of an unknown one, little."""
-        return Capabilities(
-            strong_list=self._tree.is_flat,
-            atomic_create=False,
-            persistent=self._tree.protocol != "memory",
-        )
+        return self._tree.capabilities
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``, a very large one piece by piece."""
@@ -107,7 +119,7 @@ class RemoteObjectStore:
         size = 0
         for name, parts in objects.items():
             part_size = sum(memoryview(part).nbytes for part in parts)
-            if part_size >= STREAMED_MIN or not self._tree.is_flat:
+            if part_size >= STREAMED_MIN:
                 self.put(name, parts)
                 continue
             if size + part_size > BATCH_SIZE_MAX:
@@ -118,17 +130,14 @@ class RemoteObjectStore:
         self._put_batch(batch)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Store ``data`` unless ``name`` exists. Of racing callers several may be told True."""
-        try:
-            self._size(name)
-        except NotFoundError:
-            self.put(name, [data])
-            return True
-        return False
+        """Store ``data`` unless ``name`` exists; ``capabilities`` say whether two may race."""
+        check_name(name)
+        with self._border.crossing_to_bucket("create", name):
+            return self._tree.create(name, data)
 
     def get(self, name: str) -> bytes:
         """Return the object, whole, with one request."""
-        return self._found(self._read([(name, 0, None)])[0], name)
+        return self._found(self._read([Asked(check_name(name))])[0], name)
 
     def get_range(self, name: str, offset: int, size: int) -> bytes:
         """Return part of an object."""
@@ -140,13 +149,13 @@ class RemoteObjectStore:
         target = flat_target(buffer)
         check_range(name, offset, target.nbytes)
         if target.nbytes == 0:
-            self._found(self._read([(name, offset, 0)])[0], name)
+            self._found(self._read([Asked(name, offset, 0)])[0], name)
         filled = 0
         # A few pieces at the same time, and never the whole of it a second time in memory.
         while filled < target.nbytes:
             end = min(target.nbytes, filled + BATCH_SIZE_MAX)
             cuts = [*range(filled, end, PIECE_SIZE), end]
-            pieces: _Asked = [(name, offset + at, to - at) for at, to in pairwise(cuts)]
+            pieces = [Asked(name, offset + at, to - at) for at, to in pairwise(cuts)]
             for data in self._read(pieces):
                 found = self._found(data, name)
                 target[filled : filled + len(found)] = found
@@ -157,7 +166,7 @@ class RemoteObjectStore:
 
     def get_many(self, names: Sequence[str]) -> _Answers:
         """Return several objects, asked for at the same time."""
-        return self._read([(check_name(name), 0, None) for name in names])
+        return self._read([Asked(check_name(name)) for name in names])
 
     def get_ranges(self, ranges: Sequence[ByteRange]) -> _Answers:
         """Return several ranges, asked for at the same time."""
@@ -170,7 +179,7 @@ class RemoteObjectStore:
                 # Some file systems would allocate whatever a record claims.
                 with suppress(NotFoundError):
                     size = max(0, min(size, self._size(part.name) - part.offset))
-            asked.append((part.name, part.offset, size))
+            asked.append(Asked(part.name, part.offset, size))
         return self._read(asked)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -180,27 +189,23 @@ class RemoteObjectStore:
             return iter(self._tree.listing(prefix))
 
     def delete(self, names: Iterable[str]) -> None:
-        """Remove the objects, one request each: a bulk request may fail in part, unnoticed."""
+        """Remove the objects, as many at the same time as the engine can."""
         checked = [check_name(name) for name in names]
-        answers = self._tree.ask_all("rm_file", [(self._tree.path(name),) for name in checked])
+        answers = self._tree.remove_each(checked)
         for name, answer in zip(checked, answers, strict=True):
             if isinstance(answer, Exception):
                 with suppress(NotFoundError), self._border.crossing("delete", name):
                     raise answer
 
     def close(self) -> None:
-        """Close connections, unless they are the caller's; a later call opens new ones."""
-        if self._owned:
-            self._tree.close()
+        """Close connections; a later call opens new ones."""
+        self._tree.close()
 
     def _read(self, asked: _Asked) -> _Answers:
-        """Read (name, offset, size) for each; a size of None is up to the end."""
-        # An empty range cannot be asked for: one byte tells whether the object is there.
-        answers = self._tree.ask_all(
-            "cat_file",
-            [(self._tree.path(name),) for name, _, _ in asked],
-            start=[offset for _, offset, _ in asked],
-            end=[None if size is None else at + max(size, 1) for _, at, size in asked],
+        """Read all; an empty range tells only whether the object is there."""
+        # An empty range cannot be asked for: one byte tells as much.
+        answers = self._tree.read_each(
+            [part if part.size is None else part._replace(size=max(part.size, 1)) for part in asked]
         )
         return [
             self._answer(answer, *question) for answer, question in zip(answers, asked, strict=True)
@@ -232,9 +237,7 @@ class RemoteObjectStore:
 
     def _put_batch(self, batch: Mapping[str, bytes]) -> None:
         """Put objects at the same time; raise the first error once all are done."""
-        answers = self._tree.ask_all(
-            "pipe_file", [(self._tree.path(n), data) for n, data in batch.items()]
-        )
+        answers = self._tree.write_each(batch)
         for name, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Exception):
                 with self._border.crossing_to_bucket("put", name):

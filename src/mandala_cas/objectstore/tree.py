@@ -1,216 +1,70 @@
-"""A root path of an fsspec file system: paths, requests, listings, with errors as they come."""
+"""What an engine must be able to do for ``RemoteObjectStore``: requests below one root."""
 
 from __future__ import annotations
 
-import os
-import threading
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
-from mandala_cas.errors import UsageError
-from mandala_cas.objectstore.api import Buffer, ObjectInfo
-from mandala_cas.objectstore.buffers import flat, joined
-from mandala_cas.objectstore.filesystems import (
-    OBJECT_PROTOCOLS,
-    ask_each,
-    close_filesystem,
-    remake_filesystem,
-)
-from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
-from mandala_cas.objectstore.names import check_name, is_name
-
-if TYPE_CHECKING:
-    from fsspec.spec import AbstractFileSystem
+from mandala_cas.objectstore.api import Buffer, Capabilities, ObjectInfo
 
 # Above this, an object is sent in pieces instead of being joined in memory first.
 STREAMED_MIN: Final = 128 * 1024 * 1024
 PIECE_SIZE: Final = 32 * 1024 * 1024
-# Where fsspec can take back what it has sent of an object.
-_STREAMED: Final = frozenset({"s3", "s3a"})
-
-_MODIFIED: Final = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 
 
-class RemoteTree:
-    """The objects below a root, as the file system may be asked for them in this process.
+class Asked(NamedTuple):
+    """Part of an object; a size of None is up to its end, and no size is 0."""
 
-    Everything raises what the file system raises.
+    name: str
+    offset: int = 0
+    size: int | None = None
+
+
+class ObjectTree(Protocol):
+    """The objects below a root, as an engine reaches them from this process.
+
+    Everything raises what the engine raises, and names are checked by the caller. An answer to
+    one of several questions is what was asked for, or the exception that asking raised.
     """
 
-    def __init__(self, fs: AbstractFileSystem, root: str) -> None:
-        """Ask ``fs`` for what is below ``root``."""
-        if getattr(fs, "asynchronous", False):
-            raise UsageError(
-                "this file system works only inside an event loop; make it without "
-                "asynchronous=True"
-            )
-        self.protocol: str = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-        # fsspec has no public name for how a file system spells its paths.
-        self.base: str = fs._strip_protocol(root).rstrip("/")  # noqa: SLF001 (see above)
-        self._fs = fs
-        self._pid = os.getpid()
-        # What is no async file system is rarely made for several threads.
-        self._lock = threading.RLock()
-        self._inherited: list[AbstractFileSystem] = []
+    @property
+    def url(self) -> str:
+        """Where the root is; may hold what nobody should read."""
+        ...
 
     @property
-    def fs(self) -> AbstractFileSystem:
-        """The file system; a fresh one after a fork."""
-        if self._pid != os.getpid():
-            # Kept for ever: its finalizer would close connections that the parent still uses.
-            self._inherited.append(self._fs)
-            self._fs = remake_filesystem(self._fs)
-            self._lock = threading.RLock()
-            self._pid = os.getpid()
-        return self._fs
+    def capabilities(self) -> Capabilities:
+        """What a store on this tree promises."""
+        ...
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether this is an object store: puts are atomic, and a listing needs no walk."""
-        return self.protocol in OBJECT_PROTOCOLS
+    def read_each(self, asked: Sequence[Asked]) -> list[Any]:
+        """Return bytes for each, or what reading them raised."""
+        ...
 
-    def path(self, name: str) -> str:
-        """Return what the file system calls an object."""
-        return f"{self.base}/{check_name(name)}"
+    def write(self, name: str, buffers: Sequence[Buffer]) -> None:
+        """Store an object in the way that shows no half of it, a very large one in pieces."""
+        ...
 
-    def ask_all(
-        self, method: str, questions: Sequence[tuple[object, ...]], **keywords: Sequence[object]
-    ) -> list[Any]:
-        """Ask the file system; return its answers, some of which may be exceptions."""
-        with self._turn():
-            return ask_each(self.fs, method, questions, **keywords)
+    def write_each(self, objects: Mapping[str, bytes]) -> list[Any]:
+        """Store objects, at once where possible; return None for each, or what it raised."""
+        ...
 
-    def ask(self, method: str, *question: object) -> Any:
-        """Ask the file system one thing."""
-        (answer,) = self.ask_all(method, [question])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def create(self, name: str, data: bytes) -> bool:
+        """Store an object unless it is there; tell whether this call did."""
+        ...
+
+    def remove_each(self, names: Sequence[str]) -> list[Any]:
+        """Remove objects; return None for each, or what it raised, also where it was not there."""
+        ...
 
     def size(self, name: str) -> int:
         """Return the size of an object, as it is now."""
-        self.fs.invalidate_cache()
-        info = self.ask("info", self.path(name))
-        if info["type"] != "file":
-            raise FileNotFoundError(name)
-        return int(info["size"])
-
-    def write(self, name: str, buffers: Sequence[Buffer]) -> None:
-        """Store an object in the way that shows no half of it."""
-        size = sum(memoryview(part).nbytes for part in buffers)
-        if not self.is_flat:
-            self._write_renamed(self.path(name), joined(buffers))
-        elif size < STREAMED_MIN or self.protocol not in _STREAMED:
-            self.ask("pipe_file", self.path(name), joined(buffers))
-        else:
-            self._write_streamed(self.path(name), buffers)
+        ...
 
     def listing(self, prefix: str) -> list[ObjectInfo]:
-        """Return what is below ``prefix`` now, whatever the file system remembers of before."""
-        self.fs.invalidate_cache()
-        place = f"{self.base}/{prefix}".rstrip("/")
-        infos = self._find(place) if self.is_flat else self._walk(place)
-        return [info for info in infos if info.name.startswith(prefix)]
+        """Return what is below ``prefix`` now."""
+        ...
 
     def close(self) -> None:
-        """Close connections; a later question opens new ones."""
-        close_filesystem(self.fs)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait until no other thread uses a file system that is not made for it."""
-        if self.fs.async_impl:
-            yield
-        else:
-            with self._lock:
-                yield
-
-    def _write_streamed(self, path: str, buffers: Sequence[Buffer]) -> None:
-        """Send an object piece by piece; it appears with the last step, or not at all."""
-        with self._turn():
-            file = self.fs.open(
-                path, "wb", block_size=PIECE_SIZE, autocommit=False, cache_type="none"
-            )
-            try:
-                for buffer in buffers:
-                    view = flat(buffer)
-                    for start in range(0, view.nbytes, PIECE_SIZE):
-                        file.write(view[start : start + PIECE_SIZE])
-                file.close()
-                file.commit()
-            except BaseException:
-                # What was sent so far costs money for as long as it lies there.
-                file.discard()
-                # Or it would try to send the rest when it is collected.
-                file.closed = True
-                raise
-
-    def _write_renamed(self, path: str, data: bytes) -> None:
-        """Write an object under another name first: this file system shows half a file."""
-        temporary = f"{self.base}/{TEMPORARY}{uuid.uuid4().hex}"
-        with self._turn():
-            fs = self.fs
-            for place in (temporary, path):
-                fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-            fs.pipe_file(temporary, data)
-            fs.mv(temporary, path)
-
-    def _find(self, place: str) -> list[ObjectInfo]:
-        """Return what is below ``place``, in one listing."""
-        try:
-            with self._turn():
-                found = self.fs.find(place, detail=True)
-        except FileNotFoundError:
-            # Nothing below the root yet, which is well, or no bucket, which must not look so.
-            self.ask("info", self.base.strip("/").partition("/")[0])
-            return []
-        return [info for info in map(self._info, found.values()) if info is not None]
-
-    def _walk(self, place: str) -> list[ObjectInfo]:
-        """Return what is below ``place``, directory by directory.
-
-        ``find`` would do the same, and leave out without a word what it may not read.
-        """
-        infos: list[ObjectInfo] = []
-        waiting = [place]
-        while waiting:
-            # It may not be there, or no longer.
-            with suppress(FileNotFoundError, NotADirectoryError):
-                for entry in self.ask("ls", waiting.pop(), True):
-                    info = self._info(entry)
-                    if info is not None:
-                        infos.append(info)
-                    elif entry["type"] == "directory" and f"{self._name(entry)}/" != LOCAL:
-                        waiting.append(entry["name"].rstrip("/"))
-        return infos
-
-    def _name(self, entry: Mapping[str, Any]) -> str:
-        """Return the name of what a listing shows; empty where it is not below the root."""
-        path: str = entry["name"]
-        below = path.startswith(f"{self.base}/")
-        return path[len(self.base) + 1 :].rstrip("/") if below else ""
-
-    def _info(self, entry: Mapping[str, Any]) -> ObjectInfo | None:
-        """Return what a listing says of an object; None for what was not put by a store."""
-        name = self._name(entry)
-        # A bucket may hold markers that stand for directories, and what other programs put.
-        if entry["type"] != "file" or entry["name"].endswith("/") or not is_name(name):
-            return None
-        return ObjectInfo(name, int(entry["size"]), _modified(entry))
-
-
-def _modified(entry: Mapping[str, Any]) -> float | None:
-    """Return when an object was put, in seconds since 1970, where a listing says so."""
-    for key in _MODIFIED:
-        value = entry.get(key)
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, int | float):
-            return float(value)
-        if isinstance(value, str):
-            with suppress(ValueError):
-                return datetime.fromisoformat(value).timestamp()
-    return None
+        """Close what is this tree's own; a later question opens it again."""
+        ...

@@ -17,6 +17,7 @@ from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
 from mandala_cas.storage.keyring import KeyFile, default_key_path
@@ -36,6 +37,7 @@ class Settings:
     where: Location | None
     storage_options: Mapping[str, Any] | None = None
     mode: Mode = "rw"
+    engine: Engine = "fsspec"
     pickle: PicklePolicy = "trusted"
     flush_after_s: float = 1.0
     cache_directory: str | os.PathLike[str] | None = None
@@ -84,7 +86,9 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
 
     ``loader`` is what the refs handed out load their values with.
     """
-    opened = open_store(settings.where, settings.storage_options, mode=settings.mode)
+    opened = open_store(
+        settings.where, settings.storage_options, mode=settings.mode, engine=settings.engine
+    )
     objects = opened.objects
     persistent = objects.capabilities.persistent
     key = KeyFile(default_key_path()) if persistent else None

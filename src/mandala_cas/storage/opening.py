@@ -14,7 +14,7 @@ from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.objectstore.opening import open_object_store
+from mandala_cas.objectstore.opening import Engine, open_object_store
 from mandala_cas.objectstore.readonly import ReadOnlyObjectStore
 from mandala_cas.storage.config import StoreConfig, new_config, parse_config
 
@@ -44,11 +44,13 @@ def open_store(
     storage_options: Mapping[str, Any] | None = None,
     *,
     mode: Mode = "rw",
+    engine: Engine = "fsspec",
 ) -> OpenedStore:
     """Return the store at ``where``; with ``mode="rw"``, make one where nothing is.
 
-    None is a new store in memory. A store with features that only a newer mandala-cas may write is
-    opened for reading, whatever was asked. What is opened for reading is only ever listed and read.
+    None is a new store in memory. ``engine`` is what sends the requests to a URL. A store with
+    features that only a newer mandala-cas may write is opened for reading, whatever was asked. What
+    is opened for reading is only ever listed and read.
 
     Raises:
         UsageError: ``where`` is a file, or holds something else than a store.
@@ -63,11 +65,15 @@ def open_store(
                 f"storage_options {sorted(storage_options)} are for URLs, and none was given; name "
                 "the URL, or leave them out"
             )
+        if engine == "obstore":
+            raise UsageError(
+                "an engine is for URLs, and none was given; name the URL, or leave engine out"
+            )
         objects = MemoryObjectStore() if where is None else where
     else:
         if isinstance(where, str | os.PathLike):
             _refuse_file(where)
-        objects = open_object_store(where, storage_options)
+        objects = open_object_store(where, storage_options, engine=engine)
     try:
         config = _find(objects) if mode == "r" else _find_or_make(objects)
     except BaseException:

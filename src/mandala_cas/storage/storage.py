@@ -17,6 +17,7 @@ from mandala_cas.model.calls import Call
 from mandala_cas.model.entries import Tombstone
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
+from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.assembly import Settings, assemble
 from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.notices import notify
@@ -52,6 +53,7 @@ class Storage:
         db_path: Location | None = None,
         mode: Mode = "rw",
         storage_options: Mapping[str, Any] | None = None,
+        engine: Engine = "fsspec",
         pickle: PicklePolicy = "trusted",
         flush_after: float = 1.0,
         cache_dir: str | os.PathLike[str] | None = None,
@@ -64,6 +66,8 @@ class Storage:
             mode: "rw", or "r" to write nothing: calls on record are answered, others run and are
                 kept in memory only.
             storage_options: handed to the fsspec filesystem (endpoint, credentials).
+            engine: what sends requests to a URL: "fsspec", or "obstore", which is faster and knows
+                S3, Google and Azure only (``pip install 'mandala-cas[fast]'``).
             pickle: whose pickles are decoded: those you wrote ("trusted"), anybody's ("allow") or
                 nobody's ("refuse"). Decoding a pickle runs code that its writer chose.
             flush_after: seconds of compute time that may wait to be committed.
@@ -82,6 +86,7 @@ class Storage:
             where=path_or_url if path_or_url is not None else db_path,
             storage_options=storage_options,
             mode=mode,
+            engine=engine,
             pickle=pickle,
             flush_after_s=flush_after,
             cache_directory=cache_dir,

@@ -135,6 +135,25 @@ class ReadClauses:
 
         assert {info.name: info.size for info in store.list("a/")} == {"a/1": 1, "a/b/2": 2}
 
+    def test_a_flat_listing_comes_in_the_order_of_names(self, store: ObjectStore) -> None:
+        """Who reads the log relies on segments being listed before what covers them."""
+        names = ["log/1-a/z", "log/2-b", "log/1-a/b/c", "log/2-c/x", "log/1-a.b", "log/10"]
+        for name in names:
+            store.put(name, [b"x"])
+
+        listed = [info.name for info in store.list("log/")]
+
+        assert listed == sorted(names) or not store.capabilities.flat_list
+
+    def test_a_listing_tells_times_where_it_is_said_to(self, store: ObjectStore) -> None:
+        """A collector spares what is young, and must not take the unknown for old."""
+        store.put_many({"a/1": [b"1"], "a/b/2": [b"22"]})
+
+        times = [info.modified for info in store.list("")]
+
+        assert len(times) == 2
+        assert not store.capabilities.mtime or all(time and time > 1e9 for time in times)
+
     @pytest.mark.parametrize("prefix", ["", "log/", "log/deep/er/"])
     def test_nothing_is_listed_where_nothing_is(self, store: ObjectStore, prefix: str) -> None:
         """An empty store is no error: the first writer has not come yet."""

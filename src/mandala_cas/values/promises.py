@@ -26,12 +26,14 @@ from mandala_cas.blobs.value import open_value, seal_value
 from mandala_cas.codec.digests import Digests as PayloadDigests
 from mandala_cas.codec.digests import payload_hash
 from mandala_cas.errors import CorruptionError, MandalaError, StoreUnavailableError, UsageError
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.log.announcements import Digests, digests_of
 from mandala_cas.model.entries import Tier
 from mandala_cas.model.ids import ContentId
-from mandala_cas.objectstore.disk import sync_directory, write_file, writing
+from mandala_cas.objectstore.disk import writing
+from mandala_cas.objectstore.files import write_file
 from mandala_cas.objectstore.layout import blob_name
+from mandala_cas.objectstore.platforms import running_platform
 
 KEY_SIZE: Final = 32
 
@@ -133,13 +135,14 @@ class Promises:
         fields = {**self._read(), _PROMISES: [self._form(item) for item in promises.values()]}
         data = (json.dumps(fields, indent=1) + "\n").encode()
         folder = self._config.parent
+        platform = running_platform()
         with writing(self._config.name, folder):
             folder.mkdir(parents=True, exist_ok=True)
             temporary = folder / f"{self._config.name}.{os.getpid()}.tmp"
-            write_file(temporary, [data])
-            temporary.replace(self._config)
+            write_file(platform, temporary, [data])
+            platform.replace(temporary, self._config)
             # Only then is the promise on the disk, and only then may what it speaks of go.
-            sync_directory(folder)
+            platform.sync_directory(folder)
 
     def fetch(self, content_ids: Iterable[ContentId]) -> dict[ContentId, FetchedValue]:
         """Return those of the values that a promise brings back, each verified.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fsspec.implementations.dirfs import DirFileSystem
@@ -11,9 +12,20 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mandala_cas.errors import UsageError
+from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.local import LocalObjectStore
-from mandala_cas.objectstore.opening import open_object_store
+from mandala_cas.objectstore.obstore_tree import ObstoreTree
+from mandala_cas.objectstore.opening import Engine, open_object_store
 from mandala_cas.objectstore.remote import RemoteObjectStore
+from mandala_cas.objectstore.retrying import RetryingObjectStore
+
+
+def engine_of(store: ObjectStore) -> type:
+    """Return what sends the requests of a store at a URL."""
+    assert isinstance(store, RetryingObjectStore)
+    assert isinstance(store.inner, RemoteObjectStore)
+    return type(store.inner._tree)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +66,81 @@ def test_a_url_is_a_remote_store() -> None:
     """Its options go to the file system; nothing is asked of it yet."""
     store = open_object_store("s3://bucket//team/", {"anon": True})
 
-    assert isinstance(store, RemoteObjectStore)
+    assert isinstance(store, RetryingObjectStore)
+    assert isinstance(store.inner, RemoteObjectStore)
+    assert isinstance(store.inner._tree, FsspecTree)
+    assert store.inner._tree.fs.anon
     assert store.url == "s3://bucket/team"
-    assert store._tree.fs.anon
+
+
+def test_the_engine_is_the_one_that_was_asked_for() -> None:
+    """What a machine happens to have installed changes nothing unless the user says so."""
+    options = {"key": "k", "secret": "s", "client_kwargs": {"region_name": "us-east-1"}}
+
+    made = {
+        engine: open_object_store("s3://bucket/team", options, engine=engine)
+        for engine in get_args(Engine)
+    }
+
+    assert {engine: engine_of(store) for engine, store in made.items()} == {
+        "fsspec": FsspecTree,
+        "obstore": ObstoreTree,
+        "auto": ObstoreTree,
+    }
+    assert engine_of(open_object_store("s3://bucket/team", options)) is FsspecTree
+    assert {store.url for store in made.values()} == {"s3://bucket/team"}
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        pytest.param("memory://somewhere", {}, id="protocol"),
+        pytest.param("s3://bucket", {"profile": "work", "anon": True}, id="option"),
+    ],
+)
+def test_auto_takes_the_engine_that_can(url: str, options: dict[str, Any]) -> None:
+    """An option that one engine has no word for is no reason to fail if the other has."""
+    assert engine_of(open_object_store(url, options, engine="auto")) is FsspecTree
+
+
+def test_auto_takes_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same program runs where the extra is missing."""
+    monkeypatch.setattr("mandala_cas.objectstore.opening.find_spec", lambda _: None)
+
+    store = open_object_store("s3://bucket", {"anon": True}, engine="auto")
+
+    assert engine_of(store) is FsspecTree
+
+
+def test_an_engine_that_is_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "obstore", None)
+
+    with pytest.raises(UsageError, match=r"pip install 'mandala-cas\[fast\]'"):
+        open_object_store("s3://bucket", {"anon": True}, engine="obstore")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("sftp://host/folder", "does not reach sftp://"),
+        ("results", "leave engine out"),
+        (Path("results"), "leave engine out"),
+        (DirFileSystem("x", MemoryFileSystem()), "leave engine out"),
+    ],
+)
+def test_an_engine_that_cannot_reach_a_place_says_so(where: Any, message: str) -> None:
+    """Taking another one without a word would make a measurement of nothing."""
+    with pytest.raises(UsageError, match=message):
+        open_object_store(where, engine="obstore")
+
+
+def test_an_engine_that_there_is_not_is_named() -> None:
+    """With those that there are."""
+    with pytest.raises(UsageError, match="there is no engine 'obstor'; choose 'fsspec', 'obstore'"):
+        open_object_store("s3://bucket", engine="obstor")  # type: ignore[arg-type] # the mistake
 
 
 def test_a_store_in_shared_memory_is_one_for_all_who_name_it() -> None:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import obstore.exceptions
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
 from mandala_cas.objectstore.filesystems import make_filesystem
+from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.remote import RemoteObjectStore
 
 USES: dict[str, Callable[[RemoteObjectStore], object]] = {
@@ -30,10 +32,18 @@ USES: dict[str, Callable[[RemoteObjectStore], object]] = {
 }
 
 
+def tree_of(store: RemoteObjectStore) -> FsspecTree:
+    """Return what asks the file system of a store."""
+    assert isinstance(store._tree, FsspecTree)
+    return store._tree
+
+
 class FailingFileSystem(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types
     """A file system all of whose requests fail in the same way."""
 
     protocol = "s3"
+    # fsspec would hand out another one's, made for an error that reads the same.
+    cachable = False
 
     def __init__(self, error: Exception) -> None:
         """Fail with ``error``."""
@@ -53,9 +63,20 @@ def refused(code: str, status: int = 403) -> ClientError:
     return ClientError(answer, "Operation")
 
 
+def obstore_error(name: str, text: str) -> Exception:
+    """Return an exception of obstore."""
+    made: Exception = getattr(obstore.exceptions, name)(text)
+    return made
+
+
+def not_2xx(status: int, code: str) -> str:
+    """Return how obstore tells of an answer."""
+    return f"Server returned non-2xx status code: {status} Text: <Error><Code>{code}</Code></Error>"
+
+
 def failing(error: Exception) -> RemoteObjectStore:
     """Return a store on a file system that fails."""
-    return RemoteObjectStore(FailingFileSystem(error), "bucket/team")
+    return RemoteObjectStore.on_filesystem(FailingFileSystem(error), "bucket/team")
 
 
 def watched(asked: list[tuple[int, int]]) -> MemoryFileSystem:
@@ -78,7 +99,12 @@ def watched(asked: list[tuple[int, int]]) -> MemoryFileSystem:
     [
         pytest.param(PermissionError("Access Denied"), id="PermissionError"),
         pytest.param(refused("AccessDenied"), id="AccessDenied"),
-        pytest.param(refused("ExpiredToken"), id="ExpiredToken"),
+        pytest.param(OSError("Forbidden: b/bucket/o/team"), id="what gcsfs says"),
+        pytest.param(obstore_error("PermissionDeniedError", "403"), id="what obstore says"),
+        pytest.param(
+            obstore_error("GenericError", "PUT http://169.254.169.254/latest/api/token"),
+            id="what obstore says without credentials",
+        ),
         pytest.param(NoCredentialsError(), id="NoCredentialsError"),
     ],
 )
@@ -97,18 +123,82 @@ def test_denied_access_names_the_bucket_and_what_to_check(
 @pytest.mark.parametrize(
     "error",
     [
+        pytest.param(refused("ExpiredToken", 400), id="ExpiredToken"),
+        pytest.param(PermissionError("Access Denied"), id="PermissionError"),
+        pytest.param(
+            obstore_error("GenericError", not_2xx(400, "ExpiredToken")), id="what obstore says"
+        ),
+    ],
+)
+def test_expired_credentials_are_told_from_denied_ones(
+    error: Exception, use: Callable[[RemoteObjectStore], object]
+) -> None:
+    """Whoever has to sign in again should not look for a missing permission."""
+    if isinstance(error, PermissionError):
+        # As s3fs raises it: the code stands in what it was raised from.
+        error.__cause__ = refused("ExpiredToken", 400)
+
+    with pytest.raises(UsageError, match=r"credentials have expired.*renew them") as caught:
+        use(failing(error))
+
+    assert caught.value.bucket == "bucket"
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize(
+    "error",
+    [
         pytest.param(TimeoutError("too slow"), id="TimeoutError"),
         pytest.param(ConnectionResetError("reset by peer"), id="ConnectionResetError"),
         pytest.param(refused("SlowDown", 503), id="SlowDown"),
+        pytest.param(refused("SomethingNew", 503), id="503"),
         pytest.param(OSError(errno.EBUSY, "SlowDown"), id="EBUSY"),
+        pytest.param(
+            EndpointConnectionError(endpoint_url="http://x", error=ConnectionResetError()),
+            id="a reset within what botocore raises",
+        ),
+        pytest.param(
+            obstore_error("GenericError", not_2xx(503, "SlowDown")), id="what obstore says"
+        ),
+        pytest.param(
+            obstore_error("GenericError", "HTTP error\n HttpError {\n kind: Timeout,"),
+            id="a timeout of obstore",
+        ),
     ],
 )
 def test_a_store_that_does_not_answer_may_be_asked_again(
     error: Exception, use: Callable[[RemoteObjectStore], object]
 ) -> None:
     """None of these can be taken for a missing object or for an empty listing."""
-    with pytest.raises(StoreUnavailableError, match=r"nothing was lost, try again later$"):
+    with pytest.raises(
+        StoreUnavailableError, match=r"nothing was lost, try again later$"
+    ) as caught:
         use(failing(error))
+
+    assert caught.value.temporary
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ConnectionRefusedError("nobody listens"), id="ConnectionRefusedError"),
+        pytest.param(
+            EndpointConnectionError(endpoint_url="http://x", error=ConnectionRefusedError()),
+            id="a refusal within what botocore raises",
+        ),
+        pytest.param(OSError(errno.EIO, "broken"), id="EIO"),
+        pytest.param(
+            obstore_error("GenericError", "HTTP error\n HttpError {\n kind: Connect,"),
+            id="what obstore says",
+        ),
+    ],
+)
+def test_what_may_not_pass_is_not_called_temporary(error: Exception) -> None:
+    """Whoever misspelt an address need not wait half a minute to hear of it."""
+    with pytest.raises(StoreUnavailableError) as caught:
+        failing(error).get("a")
+
+    assert not caught.value.temporary
 
 
 @pytest.mark.parametrize("name", ["list", "put", "put_many"])
@@ -144,7 +234,7 @@ def test_a_listing_of_a_directory_that_may_not_be_read_is_an_error(tmp_path: Pat
                 raise PermissionError(errno.EACCES, "Permission denied", path)
             return super().ls(path, detail=detail, **kwargs)
 
-    store = RemoteObjectStore(Guarded(skip_instance_cache=True), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Guarded(skip_instance_cache=True), str(tmp_path))
     store.put("log/1", [b"x"])
     store.put("other/2", [b"x"])
 
@@ -168,7 +258,7 @@ def test_where_half_a_file_shows_it_is_written_under_another_name(tmp_path: Path
                 seen.append([info.name for info in store.list("")])
                 file.write(value[2:])
 
-    store = RemoteObjectStore(Slow(skip_instance_cache=True), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Slow(skip_instance_cache=True), str(tmp_path))
 
     store.put("log/1", [b"half", b"half"])
 
@@ -202,7 +292,7 @@ def test_a_password_in_a_url_is_not_shown() -> None:
     """Some protocols have it there."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
 
-    store = RemoteObjectStore(fs, "/team", url="sftp://me:hidden@host/team?x=1")
+    store = RemoteObjectStore(FsspecTree(fs, "/team"), url="sftp://me:hidden@host/team?x=1")
 
     assert store.url == "sftp://host/team"
 
@@ -235,7 +325,7 @@ def test_a_file_system_that_remembers_is_made_to_look_again(tmp_path: Path) -> N
             del path
             self.remembered.clear()
 
-    store = RemoteObjectStore(Remembering(), str(tmp_path))
+    store = RemoteObjectStore.on_filesystem(Remembering(), str(tmp_path))
     store.put("log/1", [b"x"])
 
     assert [info.name for info in store.list("log/")] == ["log/1"]
@@ -250,7 +340,7 @@ def test_a_file_system_that_remembers_is_made_to_look_again(tmp_path: Path) -> N
 def test_it_keeps_no_view_of_a_user_who_deletes_during_a_batch() -> None:
     """An object that goes while others are read is missing, and no more than that."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-    store = RemoteObjectStore(fs, "/team")
+    store = RemoteObjectStore.on_filesystem(fs, "/team")
     store.put_many({"a": [b"x"], "b": [b"y"]})
     fs.rm_file("/team/a")
 
@@ -262,7 +352,7 @@ def test_it_keeps_no_view_of_a_user_who_deletes_during_a_batch() -> None:
 def test_what_a_record_claims_is_not_allocated() -> None:
     """A size from a store is untrusted; some file systems would allocate it."""
     asked: list[tuple[int, int]] = []
-    store = RemoteObjectStore(watched(asked), "/team")
+    store = RemoteObjectStore.on_filesystem(watched(asked), "/team")
     store.put("a", [b"0123456789"])
 
     assert store.get_range("a", 4, 1 << 62) == b"456789"
@@ -272,7 +362,7 @@ def test_what_a_record_claims_is_not_allocated() -> None:
 def test_nothing_is_asked_for_as_one_byte() -> None:
     """A range that ends before it begins is ignored by S3, which then sends the whole object."""
     asked: list[tuple[int, int]] = []
-    store = RemoteObjectStore(watched(asked), "/team")
+    store = RemoteObjectStore.on_filesystem(watched(asked), "/team")
     store.put("a", [b"0123456789"])
 
     assert store.get_range("a", 4, 0) == b""
@@ -282,23 +372,23 @@ def test_nothing_is_asked_for_as_one_byte() -> None:
 def test_a_forked_child_remakes_what_holds_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent's stays untouched: closing it here would close it there."""
     store = RemoteObjectStore.from_url("s3://bucket/team", {"anon": True})
-    parents = store._tree.fs
+    parents = tree_of(store).fs
     forked = os.getpid() + 1
 
     monkeypatch.setattr(os, "getpid", lambda: forked)
-    childs = store._tree.fs
+    childs = tree_of(store).fs
 
     assert childs is not parents
-    assert childs is store._tree.fs
+    assert childs is tree_of(store).fs
     assert not childs.dircache.use_listings_cache
     assert childs.anon
-    assert parents in store._tree._inherited
+    assert parents in tree_of(store)._inherited
 
 
 def test_a_forked_child_keeps_what_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new file system in memory would be empty."""
     fs = MemoryFileSystem(global_store=False, skip_instance_cache=True)
-    store = RemoteObjectStore(fs, "/team")
+    store = RemoteObjectStore.on_filesystem(fs, "/team")
     store.put("a", [b"x"])
     forked = os.getpid() + 1
 
@@ -336,7 +426,7 @@ def test_a_file_system_for_event_loops_is_refused() -> None:
     fs.asynchronous = True
 
     with pytest.raises(UsageError, match="asynchronous=True"):
-        RemoteObjectStore(fs, "/team")
+        RemoteObjectStore.on_filesystem(fs, "/team")
 
 
 def test_a_read_only_kind_of_store_says_so() -> None:
@@ -351,7 +441,9 @@ def test_a_read_only_kind_of_store_says_so() -> None:
             """Refuse, as fsspec does."""
             raise NotImplementedError
 
-    store = RemoteObjectStore(ReadOnly(global_store=False, skip_instance_cache=True), "/team")
+    store = RemoteObjectStore.on_filesystem(
+        ReadOnly(global_store=False, skip_instance_cache=True), "/team"
+    )
 
     with pytest.raises(MandalaError, match="the request was refused"):
         store.put("a", [b"x"])

@@ -137,7 +137,9 @@ def test_tags_have_dots_that_an_untag_can_name(objects: MemoryObjectStore) -> No
         storage._parts.recorder.tag(tags)
         dots = [dot for entry, dot in storage._parts.recorder.unpublished() if entry in tags]
         assert dots[1] is not None
-        storage._parts.recorder.untag([Untag(dots[1].writer, dots[1].seq, dots[1].row, dots[1].row)])
+        storage._parts.recorder.untag(
+            [Untag(dots[1].writer, dots[1].seq, dots[1].row, dots[1].row)]
+        )
 
     (segment,) = segments_of(objects)
     assert dots == [segment.tag_dot(0), segment.tag_dot(1)]

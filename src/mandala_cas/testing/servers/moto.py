@@ -7,9 +7,7 @@ inside the test process would hide, such as sessions left open, shows.
 from __future__ import annotations
 
 import http.client
-import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,8 +16,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from mandala_cas.errors import StoreUnavailableError
+from mandala_cas.testing.servers.base import ACCESS_KEY, REGION, SECRET_KEY
+from mandala_cas.testing.servers.processes import HOST, clean_environment, free_port
 
-_HOST: Final = "127.0.0.1"
 _START_MAX_S: Final = 60.0
 _STOP_MAX_S: Final = 10.0
 _POLL_S: Final = 0.02
@@ -31,9 +30,6 @@ threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=T
 from moto.server import main
 main(sys.argv[1:])
 """
-_ACCESS_KEY: Final = "testing-access-key"
-_SECRET_KEY: Final = "testing-secret-key"  # noqa: S105 (the server takes any)
-_REGION: Final = "us-east-1"
 
 
 class S3Server:
@@ -57,16 +53,16 @@ class S3Server:
     @property
     def endpoint_url(self) -> str:
         """Where it listens."""
-        return f"http://{_HOST}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def storage_options(self) -> dict[str, Any]:
         """What fsspec needs to reach it; a new dictionary each time."""
         return {
-            "key": _ACCESS_KEY,
-            "secret": _SECRET_KEY,
+            "key": ACCESS_KEY,
+            "secret": SECRET_KEY,
             "endpoint_url": self.endpoint_url,
-            "client_kwargs": {"region_name": _REGION},
+            "client_kwargs": {"region_name": REGION},
         }
 
     @property
@@ -74,9 +70,9 @@ class S3Server:
         """What another process needs in its environment to reach it without options."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": _ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": _SECRET_KEY,
-            "AWS_DEFAULT_REGION": _REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
             # No look at the cloud's address for credentials, which hangs where there is no cloud.
             "AWS_EC2_METADATA_DISABLED": "true",
         }
@@ -87,20 +83,13 @@ class S3Server:
         Raises:
             StoreUnavailableError: it ended or did not answer in time; with what it printed.
         """
-        command = [sys.executable, "-c", _PROGRAM, "-H", _HOST, "-p", str(self._port)]
-        # None of the user's own settings, proxies or credentials.
-        environment = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("AWS_", "MOTO_", "COV_", "COVERAGE_"))
-            and "proxy" not in key.lower()
-        }
+        command = [sys.executable, "-c", _PROGRAM, "-H", HOST, "-p", str(self._port)]
         self._process = subprocess.Popen(  # noqa: S603 (a command of our own)
             command,
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=clean_environment(),
         )
         deadline = time.monotonic() + _START_MAX_S
         while not self._answers():
@@ -150,21 +139,13 @@ class S3Server:
 
     def _request(self, method: str, path: str) -> tuple[int, bytes]:
         """Return the status and body of the answer to a plain request."""
-        connection = http.client.HTTPConnection(_HOST, self._port, timeout=_STOP_MAX_S)
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=_STOP_MAX_S)
         try:
             # The server tells by the credentials' scope that S3 is meant; it checks no signature.
-            scope = f"{_ACCESS_KEY}/20260101/{_REGION}/s3/aws4_request"
+            scope = f"{ACCESS_KEY}/20260101/{REGION}/s3/aws4_request"
             headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
