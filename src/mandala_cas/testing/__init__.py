@@ -1,4 +1,4 @@
-"""The public test kit: contract suites, stores that fail, crashes at every call, a real S3 server.
+"""The public test kit: contract suites, stores that fail, crashes, interleavings, an S3 server.
 
 What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
 anybody.
@@ -28,7 +28,20 @@ from mandala_cas.testing.faults import (
     StoreCall,
     TruncatedGet,
 )
+from mandala_cas.testing.models import ModelCall, StoreModel
+from mandala_cas.testing.scheduler import (
+    DepthFirst,
+    Explored,
+    PriorityChange,
+    RandomWalk,
+    Replay,
+    ScheduledStore,
+    explore,
+    switch,
+    wait_until,
+)
 from mandala_cas.testing.servers import S3Server
+from mandala_cas.testing.stale import StaleListStore
 
 if TYPE_CHECKING:
     from mandala_cas.testing.codecs import CodecSuite
@@ -40,22 +53,34 @@ __all__ = [
     "CrashPoint",
     "Delay",
     "Deny",
+    "DepthFirst",
     "ErrorAfter",
     "ErrorBefore",
+    "Explored",
     "Fault",
     "FaultStore",
     "FlippedGet",
     "Hang",
+    "ModelCall",
     "ObjectStoreSuite",
     "OutOfSpace",
     "PartialList",
+    "PriorityChange",
+    "RandomWalk",
+    "Replay",
     "Rule",
     "S3Server",
+    "ScheduledStore",
     "SimulatedCrash",
     "StaleList",
+    "StaleListStore",
     "StoreCall",
+    "StoreModel",
     "TruncatedGet",
     "crash_at_every_call",
+    "explore",
+    "switch",
+    "wait_until",
 ]
 
 
