@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
-# Which record: the model draws them, a test maps them to its own calls.
+# Which record: the model numbers them.
 Dot = int
 Value = Hashable
-CallKey = Hashable
+# Which call: whatever a test calls it.
+CallKey = str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.names import check_name, check_prefix
 
 
 class StaleListStore:
@@ -50,6 +51,8 @@ class StaleListStore:
 
     def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
         """Store objects; listings show them later, one after the other."""
+        for name in objects:
+            check_name(name)
         for name, parts in objects.items():
             self.put(name, parts)
 
@@ -81,8 +84,7 @@ class StaleListStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List what was there as long ago as this store lags."""
-        # Asked for its own sake: the inner store checks the prefix.
-        self.inner.list(prefix)
+        check_prefix(prefix)
         with self._lock:
             shown = self._past[max(0, len(self._past) - 1 - self._writes)][1]
             horizon = self._clock() - self._seconds
@@ -93,7 +95,7 @@ class StaleListStore:
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; listings show them a while longer."""
-        for name in list(names):
+        for name in [check_name(name) for name in names]:
             self.inner.delete([name])
             self._remember()
 

@@ -61,10 +61,7 @@ def explore(
     run_count = step_count = crash_count = 0
     distinct: set[tuple[tuple[str, str], ...]] = set()
     try:
-        for seed in seeds:
-            schedule = strategy.schedule(seed)
-            if schedule is None:
-                break
+        for seed, schedule in strategy.schedules(seeds):
             store = make_store()
             works = {
                 name: partial(actor, _handle(name, store, wrap, page_size))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mandala_cas.errors import NotFoundError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
 from mandala_cas.objectstore.buffers import joined
+from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 from mandala_cas.testing.scheduler.interleaving import switch
 
 
@@ -41,6 +42,8 @@ class ScheduledStore:
 
     def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
         """Store objects one by one."""
+        for name in objects:
+            check_name(name)
         for name, parts in objects.items():
             self.put(name, parts)
 
@@ -68,6 +71,8 @@ class ScheduledStore:
         """Return objects, read one by one."""
         found: list[bytes | None] = []
         for name in names:
+            check_name(name)
+        for name in names:
             try:
                 found.append(self.get(name))
             except NotFoundError:
@@ -78,6 +83,8 @@ class ScheduledStore:
         """Return ranges, read one by one."""
         found: list[bytes | None] = []
         for part in ranges:
+            check_range(part.name, part.offset, part.size)
+        for part in ranges:
             try:
                 found.append(self.get_range(part.name, part.offset, part.size))
             except NotFoundError:
@@ -86,6 +93,21 @@ class ScheduledStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List what is there, page by page."""
+        check_prefix(prefix)
+        return self._pages(prefix)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove objects, one by one."""
+        for name in [check_name(name) for name in names]:
+            switch(f"delete {name}")
+            self.inner.delete([name])
+
+    def close(self) -> None:
+        """Close the inner store."""
+        self.inner.close()
+
+    def _pages(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield page after page; the first one is taken when it is asked for."""
         switch(f"list {prefix}")
         page = self._page(prefix, "")
         while len(page) == self._page_size:
@@ -93,16 +115,6 @@ class ScheduledStore:
             switch(f"list {prefix} after {page[-1].name}")
             page = self._page(prefix, page[-1].name)
         yield from page
-
-    def delete(self, names: Iterable[str]) -> None:
-        """Remove objects, one by one."""
-        for name in list(names):
-            switch(f"delete {name}")
-            self.inner.delete([name])
-
-    def close(self) -> None:
-        """Close the inner store."""
-        self.inner.close()
 
     def _page(self, prefix: str, after: str) -> Sequence[ObjectInfo]:
         """Return what comes after a name, as a bucket lists: in the order of names."""

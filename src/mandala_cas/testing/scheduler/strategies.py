@@ -6,7 +6,7 @@ A move is the name of an actor, or that name and ``!``: the actor dies where it 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -37,8 +37,8 @@ class Schedule(Protocol):
 class Strategy(Protocol):
     """Makes schedules."""
 
-    def schedule(self, seed: int) -> Schedule | None:
-        """Return the schedule of a seed; None when there is none left."""
+    def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
+        """Yield each seed with its schedule, until either runs out; each is used before the next."""
         ...
 
 
@@ -46,9 +46,10 @@ class Strategy(Protocol):
 class RandomWalk:
     """At every switch point any actor, each as likely."""
 
-    def schedule(self, seed: int) -> Schedule:
-        """Return the schedule of a seed."""
-        return _RandomSchedule(random.Random(seed))  # noqa: S311 (repeatable, not secret)
+    def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
+        """Yield a schedule for each seed."""
+        for seed in seeds:
+            yield seed, _RandomSchedule(random.Random(seed))  # noqa: S311 (repeatable, not secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ class PriorityChange:
     depth: int = 3
     steps: int = 64
 
-    def schedule(self, seed: int) -> Schedule:
-        """Return the schedule of a seed."""
-        chance = random.Random(seed)  # noqa: S311 (repeatable, not secret)
-        changes = frozenset(chance.randrange(1, self.steps + 1) for _ in range(self.depth - 1))
-        # Beyond the end in half of the runs: most actors live.
-        crash = chance.randrange(2 * self.steps)
-        return _PrioritySchedule(chance, changes, crash)
+    def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
+        """Yield a schedule for each seed."""
+        for seed in seeds:
+            chance = random.Random(seed)  # noqa: S311 (repeatable, not secret)
+            changes = frozenset(chance.randrange(1, self.steps + 1) for _ in range(self.depth - 1))
+            # Beyond the end in half of the runs: most actors live.
+            crash = chance.randrange(2 * self.steps)
+            yield seed, _PrioritySchedule(chance, changes, crash)
 
 
 @dataclass(slots=True)
@@ -120,37 +122,30 @@ class _Choice(NamedTuple):
     number: int
 
 
+@dataclass(frozen=True, slots=True)
 class DepthFirst:
     """Every schedule, one after the other, with at most ``preemptions_max`` preemptions.
 
     A preemption takes the baton from an actor that could go on; most races need one or two. To
-    die is no preemption. ``schedule`` must be called in order, one run finished before the next is
-    asked for; the seed is not looked at, so a failure is replayed by its moves.
+    die is no preemption. Seeds only count the runs, so a failure is replayed by its moves.
     """
 
-    def __init__(self, *, preemptions_max: int = 2) -> None:
-        """Begin with the schedule that preempts nobody."""
-        self._preemptions_max = preemptions_max
-        self._last: _DepthFirstSchedule | None = None
+    preemptions_max: int = 2
 
-    def __repr__(self) -> str:
-        """Return what makes another one."""
-        return f"DepthFirst(preemptions_max={self._preemptions_max})"
-
-    def schedule(self, seed: int) -> Schedule | None:
-        """Return the next schedule, or None after the last one."""
-        del seed
+    def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
+        """Yield the schedules, beginning with the one that preempts nobody."""
         path: list[_Choice] = []
-        if self._last is not None:
-            path = self._last.path
+        for seed in seeds:
+            schedule = _DepthFirstSchedule(path, self.preemptions_max)
+            yield seed, schedule
+            path = schedule.path
             # The deepest choice that has an alternative left takes it; what came after is new.
             while path and path[-1].number + 1 == len(path[-1].moves):
                 path.pop()
             if not path:
-                return None
-            path.append(_Choice(path[-1].moves, path.pop().number + 1))
-        self._last = _DepthFirstSchedule(path, self._preemptions_max)
-        return self._last
+                return
+            last = path.pop()
+            path.append(_Choice(last.moves, last.number + 1))
 
 
 class _DepthFirstSchedule:
@@ -192,10 +187,10 @@ class Replay:
 
     moves: Sequence[str]
 
-    def schedule(self, seed: int) -> Schedule:
-        """Return the one schedule."""
-        del seed
-        return _ReplaySchedule(iter(self.moves))
+    def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
+        """Yield the same schedule for each seed."""
+        for seed in seeds:
+            yield seed, _ReplaySchedule(iter(self.moves))
 
 
 @dataclass(frozen=True, slots=True)
