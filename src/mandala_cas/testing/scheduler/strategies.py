@@ -38,7 +38,7 @@ class Strategy(Protocol):
     """Makes schedules."""
 
     def schedules(self, seeds: Iterable[int]) -> Iterator[tuple[int, Schedule]]:
-        """Yield each seed with its schedule, until either runs out; each is used before the next."""
+        """Yield each seed with its schedule, until either runs out; use one before the next."""
         ...
 
 
