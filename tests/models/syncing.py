@@ -147,7 +147,7 @@ class Simulation:
             if name in source.segments:
                 target.segments[name] = source.segments[name]
             else:
-                # Also a run whose segments are all known: it may hold tombstones that are not.
+                # One whose segments are all known tells nothing new, and does no harm.
                 target.runs[name] = source.runs[name]
 
 

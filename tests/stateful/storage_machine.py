@@ -21,7 +21,8 @@ WRITERS = ("A", "B")
 _executed: list[str] = []
 
 writers = st.sampled_from(WRITERS)
-numbers = st.integers(0, 3)
+# Few, so that processes often mean the same call.
+numbers = st.integers(0, 1)
 
 
 @op
@@ -170,7 +171,8 @@ class StorageMachine(RuleBasedStateMachine):
         computed = self.model.call(name, call)
         assert executed == ([function.name] if computed else []), f"{name} calls {key}"
         self.outputs[bytes.fromhex(ref.hid)] = key
-        self.call_hids[key] = self.hid_of_creator(storage, ref)
+        if key not in self.call_hids:
+            self.call_hids[key] = self.hid_of_creator(storage, ref)
         return ref
 
     def hid_of_creator(self, storage: Storage, ref: Any) -> str:

@@ -81,6 +81,8 @@ class Workers:
     def __init__(self) -> None:
         """Start none yet."""
         self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._threads: list[threading.Thread] = []
+        self.is_stuck = False
 
     def start(self, tasks: Iterable[Callable[[], None]]) -> None:
         """Have each task done in a thread of its own."""
@@ -88,14 +90,18 @@ class Workers:
             if index == len(self._queues):
                 queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
                 # A daemon: one that hangs must not keep the test run from ending.
-                threading.Thread(target=_work, args=(queue,), daemon=True).start()
+                thread = threading.Thread(target=_work, args=(queue,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
                 self._queues.append(queue)
             self._queues[index].put(task)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and wait for it unless one of them hangs."""
         for queue in self._queues:
             queue.put(None)
+        for thread in () if self.is_stuck else self._threads:
+            thread.join()
 
 
 def _work(queue: SimpleQueue[Callable[[], None] | None]) -> None:
@@ -143,6 +149,7 @@ class Interleaving:
         workers.start([self._task(turn) for turn in self.turns])
         self._hand_to(self._next(None))
         if not self._over.acquire(timeout=self._patience_s):
+            workers.is_stuck = True
             raise AssertionError(
                 f"{self.moves[-1]} has the baton and does not come back: it waits for another "
                 "actor by something else than a store call; use wait_until"
