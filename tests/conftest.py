@@ -15,6 +15,8 @@ from mandala_cas.testing.servers import S3Server
 settings.register_profile("dev", max_examples=20, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
 settings.register_profile("nightly", max_examples=5000, deadline=None)
+# Between the two: hours would be for a night, and this is for before a release.
+settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

@@ -18,7 +18,9 @@ from mandala_cas.objectstore.remote import RemoteObjectStore
 from mandala_cas.objectstore.retrying import RetryingObjectStore
 from mandala_cas.testing.faults import FaultStore
 from mandala_cas.testing.object_stores import ObjectStoreSuite
+from mandala_cas.testing.scheduler import ScheduledStore
 from mandala_cas.testing.servers import S3Server
+from mandala_cas.testing.stale import StaleListStore
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,21 @@ class TestCounting(ObjectStoreSuite):
     def store(self) -> CountingObjectStore:
         """Return an empty store."""
         return CountingObjectStore(MemoryObjectStore())
+
+
+class TestScheduled(ObjectStoreSuite):
+    """Through a store that lets others go first, and pages its listings."""
+
+    @pytest.fixture
+    def store(self) -> ScheduledStore:
+        """Return an empty store."""
+        return ScheduledStore(MemoryObjectStore(), page_size=2)
+
+
+class TestUpToDate(ObjectStoreSuite):
+    """Through a store whose listings could lag, and do not."""
+
+    @pytest.fixture
+    def store(self) -> StaleListStore:
+        """Return an empty store."""
+        return StaleListStore(MemoryObjectStore())

@@ -1,4 +1,4 @@
-"""The public test kit: contract suites, stores that fail, crashes, power cuts, a real S3 server.
+"""The public test kit: contract suites, stores that fail, crashes, interleavings, servers.
 
 What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
 anybody.
@@ -29,8 +29,21 @@ from mandala_cas.testing.faults import (
     StoreCall,
     TruncatedGet,
 )
+from mandala_cas.testing.models import ModelCall, StoreModel
 from mandala_cas.testing.platforms import RecordingPlatform, Step
+from mandala_cas.testing.scheduler import (
+    DepthFirst,
+    Explored,
+    PriorityChange,
+    RandomWalk,
+    Replay,
+    ScheduledStore,
+    explore,
+    switch,
+    wait_until,
+)
 from mandala_cas.testing.servers import S3Server
+from mandala_cas.testing.stale import StaleListStore
 from mandala_cas.testing.windows import FakeMsvcrt, FakeWindows
 
 if TYPE_CHECKING:
@@ -45,28 +58,40 @@ __all__ = [
     "CrashState",
     "Delay",
     "Deny",
+    "DepthFirst",
     "ErrorAfter",
     "ErrorBefore",
+    "Explored",
     "FakeMsvcrt",
     "FakeWindows",
     "Fault",
     "FaultStore",
     "FlippedGet",
     "Hang",
+    "ModelCall",
     "ObjectStoreSuite",
     "OutOfSpace",
     "PartialList",
     "PlatformSuite",
+    "PriorityChange",
+    "RandomWalk",
     "RecordingPlatform",
+    "Replay",
     "Rule",
     "S3Server",
+    "ScheduledStore",
     "SimulatedCrash",
     "StaleList",
+    "StaleListStore",
     "Step",
     "StoreCall",
+    "StoreModel",
     "TruncatedGet",
     "crash_at_every_call",
     "crash_states",
+    "explore",
+    "switch",
+    "wait_until",
 ]
 
 
