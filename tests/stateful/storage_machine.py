@@ -154,7 +154,7 @@ class StorageMachine(RuleBasedStateMachine):
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
         """Enter a storage without the commit at the end of a block."""
-        session = context.enter(self.storages[name]._book)
+        session = context.enter(self.storages[name]._parts.book)
         try:
             yield
         finally:
