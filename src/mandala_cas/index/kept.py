@@ -18,7 +18,14 @@ from typing import Final
 from mandala_cas.errors import CorruptionError
 from mandala_cas.index.kept_file import encode_kept, is_private, open_kept
 from mandala_cas.index.kept_part import KeptPart
-from mandala_cas.index.kept_schema import BY_CALL, BY_CONTENT, BY_VALUE, KEPT_SCHEMA, NAMES
+from mandala_cas.index.kept_schema import (
+    BY_CALL,
+    BY_CONTENT,
+    BY_VALUE,
+    KEPT_SCHEMA,
+    NAMES,
+    SEGMENTS,
+)
 from mandala_cas.index.prefixes import PrefixIndex
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.rows import CALLS, VALUES
@@ -45,6 +52,7 @@ class KeptIndex:
     def __init__(self, tables: dict[str, Table]) -> None:
         """Give the rows of ``tables``, which are those of ``KEPT_SCHEMA``; see ``open``."""
         self._names = tables[NAMES].bytes("name")
+        self.segment_count = tables[SEGMENTS].row_count
         self.part = KeptPart(tables)
         self.by_call = PrefixIndex(tables[BY_CALL], tables[CALLS].fixed("call_id"))
         self.by_content = PrefixIndex(tables[BY_CONTENT], tables[CALLS].fixed("content_id"))
@@ -65,13 +73,7 @@ class KeptIndex:
         tables = open_kept(directory / FILE_NAME, KEPT_SCHEMA)
         if tables is None:
             return None
-        index = cls(tables)
-        try:
-            # Asked for first of all by whoever uses the index.
-            index.names  # noqa: B018 (reads them)
-        except CorruptionError:
-            return None
-        return index
+        return cls(tables)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -103,8 +105,9 @@ def should_rewrite(base: KeptIndex | None, parts: Iterable[LogPart]) -> bool:
     tail = [part for part in parts if not isinstance(part, KeptPart)]
     row_count = sum(part.calls.row_count + part.values.row_count for part in tail)
     kept_count = 0 if base is None else base.row_count
+    kept_parts = 0 if base is None else base.segment_count
     return row_count > max(_ROW_COUNT_MIN, kept_count // _TAIL_SHARE) or (
-        len(tail) > max(_PART_COUNT_MAX, 0 if base is None else len(base.names) // _TAIL_SHARE)
+        len(tail) > max(_PART_COUNT_MAX, kept_parts // _TAIL_SHARE)
     )
 
 

@@ -23,6 +23,7 @@ from mandala_cas.index.prefixes import PrefixIndex, order_of
 from mandala_cas.index.row_numbers import RowNumbers
 from mandala_cas.index.stored import StoredCall
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.segment import Segment
 from mandala_cas.model.entries import (
     CallRecord,
     Entry,
@@ -298,9 +299,11 @@ class CallLookup:
     def _call_record(self, row: int) -> CallRecord:
         """Return the published record in a row."""
         at = bisect_right(self._call_bases, row) - 1
-        part = self._parts[at]
-        rows = part.rows if isinstance(part, KeptPart) else part
-        return StoredCall.at(rows, row - self._call_bases[at])
+        part, row_in_part = self._parts[at], row - self._call_bases[at]
+        if isinstance(part, Segment):
+            return StoredCall.at(part, row_in_part)
+        # A run has columns that it makes when they are asked for, all rows at once.
+        return part.call_record(row_in_part)
 
 
 def _key(tombstone: Tombstone) -> bytes:

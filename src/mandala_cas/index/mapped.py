@@ -111,6 +111,11 @@ class MappedTextColumn(TextColumn):
         except UnicodeDecodeError as error:
             raise damaged("has text that is not UTF-8") from error
 
+    def rows(self) -> list[str]:
+        """Return all rows."""
+        self.check()
+        return TextColumn.rows(self)
+
     def check(self) -> None:
         """Refuse a column that has a code beyond its words."""
         if len(self.codes) and int(self.codes.max()) >= len(self._offsets) - 1:

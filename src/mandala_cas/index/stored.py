@@ -60,6 +60,10 @@ class StoredCall(CallRecord):
         object.__setattr__(self, name, value)
         return value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the fields: the columns stay here."""
+        return CallRecord, tuple(getattr(self, name) for name in _FIELDS)
+
     def __eq__(self, other: object) -> bool:
         """Compare fields with any call record's."""
         if not isinstance(other, CallRecord):

@@ -62,19 +62,21 @@ class Model:
 
     parts: list[LogPart] = field(default_factory=list)
     answers: dict[CallId, Dot] = field(default_factory=dict)
+    live: list[tuple[Dot, CallRecord]] = field(default_factory=list)
 
     def add(self, parts: list[Segment]) -> None:
         """Take in a batch, and let every call have its answer."""
         self.parts += parts
+        self.live = self._live()
         for call_id in CALL_IDS:
-            alive = {dot: call for dot, call in self.live() if call.call_id == call_id}
+            alive = {dot: call for dot, call in self.live if call.call_id == call_id}
             if self.answers.get(call_id) not in alive:
                 self.answers.pop(call_id, None)
             if alive:
                 best = min(alive, key=lambda dot: (alive[dot].started_us, dot))
                 self.answers.setdefault(call_id, best)
 
-    def live(self) -> list[tuple[Dot, CallRecord]]:
+    def _live(self) -> list[tuple[Dot, CallRecord]]:
         """Return the calls that no tombstone names, with their dots."""
         hidden = {
             Dot(tombstone.writer, tombstone.seq, row)
@@ -91,7 +93,7 @@ class Model:
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the record that answers."""
-        return dict(self.live()).get(self.answers.get(call_id, Dot(WriterId(bytes(8)), -1, 0)))
+        return dict(self.live).get(self.answers.get(call_id, Dot(WriterId(bytes(8)), -1, 0)))
 
     def copies(self, content_id: ContentId) -> list[ValueCopy]:
         """Return the first row of each place and signer."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.segment import Segment
+from mandala_cas.log.tables import Table
 from mandala_cas.model.entries import CallRecord, Tier, Tombstone, ValueRecord
 from mandala_cas.model.ids import Dot, PayloadHash
 from mandala_cas.objectstore.layout import blob_name
@@ -212,3 +215,70 @@ def test_the_copy_of_this_process_comes_first(
     copies = lookup.copies(value.content_id)
 
     assert [copy.segment is None for copy in copies] == [True, False]
+
+
+def test_a_scattered_drop_is_one_pass_over_the_rows(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """A search for each of 100,000 tombstones would take minutes."""
+    calls = [make_call("gen", f"seed {n}") for n in range(100)]
+    part = _CountingPart(make_segment(calls, writer=1))
+    lookup.add_parts([part])
+    drops = [tombstone_of(part.segment, row) for row in range(0, 100, 2)]
+
+    lookup.add_parts([make_segment(drops, writer=2)])
+
+    assert [lookup.find(call.call_id) is None for call in calls] == [True, False] * 50
+    assert part.searched <= 1
+
+
+def test_a_first_hit_reads_the_outputs_and_nothing_else(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """Making the other fields would take most of a hit's time."""
+    call = make_call("gen", "seed", ["value"])
+    segment = make_segment([call])
+    needed = {name: segment.calls.columns[name] for name in ("call_id", "content_id", "slot_start")}
+    lookup.add_parts([replace(segment, calls=Table("calls", 1, needed))])
+
+    record = lookup.find(call.call_id)
+
+    assert record is not None
+    assert record.outputs == call.outputs
+
+
+def test_a_stored_call_is_as_good_as_the_record_that_was_written(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """It is compared, hashed, copied, printed and sent to other processes."""
+    call = make_call("gen", "seed", ["value"])
+    lookup.add_parts([make_segment([call])])
+    record = lookup.find(call.call_id)
+
+    assert record == call
+    assert call == record
+    assert hash(record) == hash(call)
+    assert record != replace(call, started_us=77)
+    assert record is not None
+    assert replace(record, started_us=77) == replace(call, started_us=77)
+    assert pickle.loads(pickle.dumps(record)) == call  # noqa: S301 (made in this line)
+    assert "gen" in repr(record)
+    assert not hasattr(record, "no_such_field")
+
+
+class _CountingPart:
+    """A part that counts how often it was searched for one tombstone."""
+
+    def __init__(self, segment: Segment) -> None:
+        """Be ``segment``, not searched yet."""
+        self.segment = segment
+        self.searched = 0
+
+    def rows_named_by(self, tombstone: Tombstone) -> range:
+        """Search, and count it."""
+        self.searched += 1
+        return self.segment.rows_named_by(tombstone)
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the segment in everything else."""
+        return getattr(self.segment, name)
