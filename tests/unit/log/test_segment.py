@@ -36,7 +36,6 @@ from mandala_cas.model.entries import (
     CallRecord,
     Entry,
     TagRecord,
-    TagTarget,
     Tier,
     Tombstone,
     Untag,
