@@ -23,7 +23,7 @@ from mandala_cas.log.segment import (
     segment_header,
 )
 from mandala_cas.log.tables import Table
-from mandala_cas.model.entries import CallRecord, Entry, TagRecord, ValueRecord
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tombstone, Untag, ValueRecord
 from mandala_cas.model.ids import Dot, SegmentId, WriterId
 
 _numbers = count(1)
@@ -110,7 +110,8 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
     calls: dict[Dot, CallRecord] = {}
     tags: dict[Dot, TagRecord] = {}
     values: set[ValueRecord] = set()
-    tombstones, untags = [], []
+    tombstones: list[Tombstone] = []
+    untags: list[Untag] = []
     seen: set[SegmentId] = set()
     for item in parts:
         if isinstance(item, WholeRun):
