@@ -269,10 +269,14 @@ def _read_parts(table: Table, name: str) -> tuple[RunPartInfo, ...]:
     names = [run_part_name(digest) for digest in table.fixed("digest").rows()]
     if len(set(names)) != len(names):
         raise corruption(name, "names a part twice")
-    return tuple(
+    parts = tuple(
         RunPartInfo(part_name, PartKind(kind), *row)
         for part_name, kind, row in zip(names, kinds.tolist(), counts, strict=True)
     )
+    for part in parts:
+        if part.kind is PartKind.INLINE and part.segment_count + part.call_count + part.tag_count:
+            raise corruption(name, "has a part of inline payloads with records")
+    return parts
 
 
 def _check_counts(run: Run) -> None:

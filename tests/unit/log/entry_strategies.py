@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mandala_cas.log.checks import PACKED_SIZE_MAX, SIZE_MAX, TIME_MAX_US, TIME_MIN_US
+from mandala_cas.log.checks import (
+    PACKED_SIZE_MAX,
+    SIZE_MAX,
+    TAG_NAME_MAX,
+    TIME_MAX_US,
+    TIME_MIN_US,
+)
 from mandala_cas.log.segment import SealedSegment, SegmentHeader, encode_segment, segment_header
-from mandala_cas.model.entries import CallRecord, Entry, Slot, Tier, Tombstone, ValueRecord
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    Slot,
+    TagRecord,
+    TagTarget,
+    Tier,
+    Tombstone,
+    TombstoneReason,
+    Untag,
+    ValueRecord,
+)
 from mandala_cas.model.ids import (
     CallContentId,
     CallId,
@@ -77,14 +94,24 @@ def value_records(draw: st.DrawFn) -> ValueRecord:
     )
 
 
+dot_ranges = st.tuples(ids(8), st.integers(0, 2**24 - 1), st.tuples(u4, u4))
 tombstones = st.builds(
-    lambda writer, seq, rows: Tombstone(WriterId(writer), seq, min(rows), max(rows)),
-    ids(8),
-    st.integers(0, 2**24 - 1),
-    st.tuples(u4, u4),
+    lambda dots, reason: Tombstone(WriterId(dots[0]), dots[1], min(dots[2]), max(dots[2]), reason),
+    dot_ranges,
+    st.sampled_from(TombstoneReason),
+)
+untags = dot_ranges.map(lambda dots: Untag(WriterId(dots[0]), dots[1], min(dots[2]), max(dots[2])))
+tags = st.builds(
+    TagRecord,
+    name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+    | st.just("x" * TAG_NAME_MAX),
+    target=st.sampled_from(TagTarget),
+    history_id=ids(16),
+    content_id=ids(32).map(ContentId),
+    created_us=st.integers(TIME_MIN_US, TIME_MAX_US),
 )
 
-entries: st.SearchStrategy[Entry] = call_records | value_records() | tombstones
+entries: st.SearchStrategy[Entry] = call_records | value_records() | tombstones | tags | untags
 
 
 def call_record(number: int = 0, *, op_name: str = "train") -> CallRecord:

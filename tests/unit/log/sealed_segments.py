@@ -12,7 +12,8 @@ from mandala_cas.envelope.seal import Kind, seal, unseal
 from mandala_cas.log.rows import build_tables
 from mandala_cas.log.segment import SEGMENT_RAW_MAX, Segment, decode_segment, encode_segment
 from mandala_cas.log.tables import encode_tables
-from mandala_cas.model.entries import Entry, Tombstone
+from mandala_cas.model.entries import Entry, TagRecord, TagTarget, Tombstone, Untag
+from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.layout import segment_name
 
 BATCH: list[Entry] = [
@@ -20,6 +21,8 @@ BATCH: list[Entry] = [
     inline_record(),
     call_record(2, op_name="eval"),
     Tombstone(WRITER, 3, 1, 2),
+    TagRecord("best", TagTarget.REF, bytes(16), ContentId(bytes(32)), 1_700_000_000_000_000),
+    Untag(WRITER, 3, 1, 2),
 ]
 
 

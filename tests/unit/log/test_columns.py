@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.log.entry_strategies import call_records, inline_record
 from tests.unit.log.sealed_segments import BATCH, decoded
 
-from mandala_cas.errors import UsageError
-from mandala_cas.log.columns import RawColumn
+from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.log.columns import DeltaColumn, RawColumn, decode_column, encode_column
 from mandala_cas.model.entries import CallRecord
 
 
@@ -57,3 +57,33 @@ def test_lengths_are_those_of_the_table() -> None:
         for column in table.columns.values():
             assert not isinstance(column, RawColumn)
             assert len(column) == table.row_count
+
+
+@given(st.lists(st.integers(0, 2**32 - 1)), st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_differences_give_the_numbers_back(small: list[int], large: list[int]) -> None:
+    """The largest ones too: sums and differences wrap around."""
+    arrays = (np.array(small, np.uint32), np.array(large, np.int64))
+    for array, numbers, expected in zip(arrays, (small, large), ("d4", "d8"), strict=True):
+        type_name, blocks = encode_column(DeltaColumn(array))
+        read = decode_column(type_name, [memoryview(blocks[0])], len(numbers), name="n")
+
+        assert type_name == expected
+        assert isinstance(read, DeltaColumn)
+        assert read.array.dtype == array.dtype
+        assert read.array.tolist() == numbers
+
+
+def test_differences_are_small_where_numbers_count_upwards() -> None:
+    """That is what they are for."""
+    _, (block,) = encode_column(DeltaColumn(np.arange(5, 9, dtype=np.uint32)))
+
+    assert np.frombuffer(block, "<u4").tolist() == [5, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("type_name", "size"), [("d4", 11), ("d4", 13), ("d8", 23), ("d8", 12)])
+def test_differences_fill_their_block(type_name: str, size: int) -> None:
+    """Three rows, and no byte more or less."""
+    with pytest.raises(CorruptionError):
+        decode_column(type_name, [memoryview(bytes(size))], 3, name="n")
+    with pytest.raises(CorruptionError):
+        decode_column(type_name, [memoryview(bytes(24)), memoryview(b"")], 3, name="n")

@@ -32,7 +32,15 @@ from mandala_cas.log.segment import (
     seal_tables,
 )
 from mandala_cas.log.tables import Table
-from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    TagRecord,
+    Tier,
+    Tombstone,
+    Untag,
+    ValueRecord,
+)
 from mandala_cas.model.ids import Dot, WriterId
 from mandala_cas.objectstore.layout import pack_name, segment_name
 
@@ -44,9 +52,12 @@ def test_decode_inverts_encode(batch: list[Entry], level: int | None) -> None:
 
     calls = [segment.call_record(row) for row in range(segment.calls.row_count)]
     values = [segment.value_record(row) for row in range(segment.values.row_count)]
+    tags = [segment.tag_record(row) for row in range(segment.tags.row_count)]
     assert calls == [entry for entry in batch if isinstance(entry, CallRecord)]
     assert values == [entry for entry in batch if isinstance(entry, ValueRecord)]
+    assert tags == [entry for entry in batch if isinstance(entry, TagRecord)]
     assert list(segment.tombstones) == [e for e in batch if isinstance(e, Tombstone)]
+    assert list(segment.untags) == [e for e in batch if isinstance(e, Untag)]
     assert segment.header == header_of(batch)
     assert (segment.other, segment.signature) == ((), None)
 
@@ -302,6 +313,14 @@ def with_column(table_index: int, column: str, changed: object) -> tuple[str, by
         (2, "raw_size", "u8", [2**64 - 1]),
         (3, "seq", "u4", [2**24]),
         (3, "first", "u4", [3]),
+        (3, "reason", "u1", [2]),
+        (4, "target", "u1", [2]),
+        (4, "created_us", "i8", [2**63 - 1]),
+        (4, "created_us", "i8", [-(2**63)]),
+        (4, "created_us", "u4", [0]),
+        (5, "seq", "u4", [2**24]),
+        (5, "first", "u4", [3]),
+        (5, "last", "u4", [0]),
     ],
 )
 def test_numbers_that_break_a_rule_are_corrupt(
@@ -341,6 +360,15 @@ def test_a_directory_fills_its_place(prefix: tuple[int, int], behind: bytes) -> 
 
     with pytest.raises(CorruptionError, match="were announced"):
         decode_segment(*resealed(payload))
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_tag_without_a_name_is_corrupt(name: str) -> None:
+    """Nor may one be so long that it fills a screen."""
+    blocks = (bytes(4), struct.pack("<I", len(name)), name.encode())
+
+    with pytest.raises(CorruptionError, match="tags"):
+        decode_segment(*with_column(4, "name", RawColumn("text", blocks)))
 
 
 @pytest.mark.parametrize("size", [0, 31, 33, 48])

@@ -1,0 +1,140 @@
+"""Runs that tests make and read, and the state that log objects say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+
+from mandala_cas.envelope.signatures import Signer
+from mandala_cas.log.merge import PartLimits
+from mandala_cas.log.part import LogPart
+from mandala_cas.log.ranges import named_rows
+from mandala_cas.log.rows import build_tables
+from mandala_cas.log.run import decode_run
+from mandala_cas.log.run_making import MadeRun, RunInputs, WholeRun, make_run
+from mandala_cas.log.run_part import decode_run_part
+from mandala_cas.log.segment import (
+    NO_PREVIOUS,
+    Segment,
+    decode_segment,
+    seal_tables,
+    segment_header,
+)
+from mandala_cas.log.tables import Table
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tombstone, Untag, ValueRecord
+from mandala_cas.model.ids import Dot, SegmentId, WriterId
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What log objects say: live calls and tags by dot, the places of what those use, the rest."""
+
+    calls: dict[Dot, CallRecord]
+    tags: dict[Dot, TagRecord]
+    places: frozenset[ValueRecord]
+    hidden: dict[tuple[WriterId, int], list[tuple[int, int]]]
+    unnamed: dict[tuple[WriterId, int], list[tuple[int, int]]]
+
+
+def nonce(size: int) -> bytes:
+    """Return bytes that were never returned before, and are the same in every run of the tests."""
+    return sha256(str(next(_numbers)).encode()).digest()[:size]
+
+
+def segment_of(
+    entries: Sequence[Entry],
+    *,
+    writer: int = 1,
+    seq: int = 0,
+    previous: bytes = b"p" * 32,
+    other: Sequence[Table] = (),
+    signer: Signer | None = None,
+) -> Segment:
+    """Return a segment as a reader would see it."""
+    header = segment_header(
+        entries,
+        writer=WriterId(writer.to_bytes(8, "big")),
+        seq=seq,
+        previous=previous if seq else NO_PREVIOUS,
+        created_us=1_700_000_000_000_000 + seq,
+        library="test",
+        session={"writer": writer},
+    )
+    sealed = seal_tables([*build_tables(entries).values(), *other], header, signer)
+    return decode_segment(sealed.name, sealed.sealed.to_bytes())
+
+
+def made_of(
+    segments: Sequence[Segment] = (),
+    runs: Sequence[WholeRun] = (),
+    *,
+    limits: PartLimits | None = None,
+) -> MadeRun:
+    """Return the unsigned run of segments and runs."""
+    return make_run(
+        RunInputs([(segment, None) for segment in segments], runs),
+        created_us=1_700_000_000_000_000,
+        draw=nonce,
+        signer=None,
+        limits=limits or PartLimits(),
+    )
+
+
+def read_back(made: MadeRun) -> WholeRun:
+    """Return a run as a reader would see it."""
+    objects = {name: sealed.to_bytes() for name, sealed in made.parts.items()}
+    run = decode_run(made.run.name, made.run.sealed.to_bytes())
+    parts = {
+        info.name: decode_run_part(info.name, objects[info.name], objects.__getitem__)
+        for info in run.records
+    }
+    return WholeRun(run, parts)
+
+
+def run_of(
+    segments: Sequence[Segment] = (),
+    runs: Sequence[WholeRun] = (),
+    *,
+    limits: PartLimits | None = None,
+) -> WholeRun:
+    """Return the unsigned run of segments and runs, after it was written and read."""
+    return read_back(made_of(segments, runs, limits=limits))
+
+
+def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
+    """Return what log objects say together; no segment may be there twice."""
+    calls: dict[Dot, CallRecord] = {}
+    tags: dict[Dot, TagRecord] = {}
+    values: set[ValueRecord] = set()
+    tombstones: list[Tombstone] = []
+    untags: list[Untag] = []
+    seen: set[SegmentId] = set()
+    for item in parts:
+        if isinstance(item, WholeRun):
+            tombstones += item.run.tombstones
+            untags += item.run.untags
+        for part in item.parts.values() if isinstance(item, WholeRun) else [item]:
+            assert seen.isdisjoint(part.segment_ids)
+            seen |= part.segment_ids
+            tombstones += part.tombstones
+            untags += part.untags
+            calls |= {part.dot(row): part.call_record(row) for row in range(part.calls.row_count)}
+            tags |= {part.tag_dot(row): part.tag_record(row) for row in range(part.tags.row_count)}
+            values |= {part.value_record(row) for row in range(part.values.row_count)}
+    hidden, unnamed = named_rows(tombstones), named_rows(untags)
+    calls = {dot: call for dot, call in calls.items() if not _is_named(dot, hidden)}
+    tags = {dot: tag for dot, tag in tags.items() if not _is_named(dot, unnamed)}
+    used = {slot.content_id for call in calls.values() for slot in (*call.inputs, *call.outputs)}
+    used |= {tag.content_id for tag in tags.values()}
+    places = frozenset(value for value in values if value.content_id in used)
+    return State(calls, tags, places, hidden, unnamed)
+
+
+def _is_named(dot: Dot, named: dict[tuple[WriterId, int], list[tuple[int, int]]]) -> bool:
+    """Tell whether a dot is in one of the ranges."""
+    spans = named.get((dot.writer, dot.seq), [])
+    return any(first <= dot.row <= last for first, last in spans)
