@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mandala_cas.envelope.signatures import Signer
@@ -38,6 +38,20 @@ def run(
 def plan(objects: ObjectStore, *, grace_s: float = 0) -> CollectPlan:
     """Plan, with a fresh view."""
     return plan_collection(objects, LogView(objects), gc_features=(), grace_s=grace_s)
+
+
+class Before:
+    """A fault that is none: something else happens before the call."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        """Do ``action`` first."""
+        self._action = action
+
+    def strike(self, store: object, call: object, effect: Callable[[], object]) -> object:
+        """Do it, then let the call go on."""
+        del store, call
+        self._action()
+        return effect()
 
 
 class Weak(MemoryObjectStore):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from tests.unit.upkeep.collecting import plan, run
+from tests.unit.upkeep.collecting import Before, plan, run
 from tests.unit.upkeep.small_stores import (
     call_of,
     inline_of,
@@ -118,7 +118,7 @@ def test_damage_that_is_seen_only_when_the_log_is_read_again_stops_the_deletion(
     bad = "manifest/1-log/000000000000-0000000000000009-000000-0000000000000000"
     faulty = FaultStore(
         store,
-        [Rule(Doing(lambda: store.put(bad, [b"no segment"])), "put", "manifest/3-gc/")],
+        [Rule(Before(lambda: store.put(bad, [b"no segment"])), "put", "manifest/3-gc/")],
     )
 
     with pytest.raises(CorruptionError, match="cannot be read"):
@@ -127,20 +127,6 @@ def test_damage_that_is_seen_only_when_the_log_is_read_again_stops_the_deletion(
     assert payload_names(store) == before
     store.delete([bad])
     assert len(run(store).deleted) == 1
-
-
-class Doing:
-    """A fault that is none: something else happens before the call."""
-
-    def __init__(self, action: Callable[[], object]) -> None:
-        """Do ``action``."""
-        self._action = action
-
-    def strike(self, store: object, call: object, effect: Callable[[], object]) -> object:
-        """Do it, then go on."""
-        del store, call
-        self._action()
-        return effect()
 
 
 def test_a_run_of_which_nothing_is_known_is_refused(store: MemoryObjectStore) -> None:
@@ -243,7 +229,7 @@ def test_what_somebody_else_deleted_meanwhile_is_no_error(store: MemoryObjectSto
     def other() -> None:
         run(store)
 
-    racing = FaultStore(store, [Rule(Doing(other), "delete", "blobs/")])
+    racing = FaultStore(store, [Rule(Before(other), "delete", "blobs/")])
 
     report = run(racing)
 
