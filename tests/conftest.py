@@ -44,4 +44,5 @@ def _somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Run as a user who has no signing key yet, and leave the real user's alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -11,6 +11,7 @@ from typing import Any
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import CodecRegistry, default_registry
 from mandala_cas.errors import UsageError
+from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
@@ -70,11 +71,20 @@ class Assembly:
     key: KeyFile | None
     codecs: CodecRegistry
     view: LogView
+    base: KeptIndex | None
     lookup: CallLookup
     recorder: Recorder
     trust: Trust
     values: ValueLoader
     book: StoredCalls
+
+    def keep_index(self) -> None:
+        """Keep what was read of the log where that makes the next opening cheaper."""
+        if self.places.index is None or not should_rewrite(self.base, self.view.parts.values()):
+            return
+        write_kept_index(
+            self.places.index, list(self.view.parts.values()), self.view.object_names()
+        )
 
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether the value is in the batch or on record here."""
@@ -82,7 +92,7 @@ class Assembly:
 
 
 def assemble(settings: Settings, loader: RefLoader) -> Assembly:
-    """Open the store, or make it, and join what is needed to use it; reads no log yet.
+    """Open the store, or make it, read its log, and join what is needed to use it.
 
     ``loader`` is what the refs handed out load their values with.
     """
@@ -94,7 +104,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     key = KeyFile(default_key_path()) if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
     blobs, codecs = BlobStore(objects), default_registry()
-    view, lookup = LogView(objects), CallLookup()
+    view, lookup, base = _read_log(objects, places)
     writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
     recorder = Recorder(
         blobs=blobs,
@@ -122,12 +132,30 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         key=key,
         codecs=codecs,
         view=view,
+        base=base,
         lookup=lookup,
         recorder=recorder,
         trust=trust,
         values=values,
         book=book,
     )
+
+
+def _read_log(
+    objects: ObjectStore, places: LocalPlaces
+) -> tuple[LogView, CallLookup, KeptIndex | None]:
+    """Return the log as it is now, and what finds calls in it; read from what was kept, if it can.
+
+    What was kept is refused where the store no longer has what it was made from.
+    """
+    base = None if places.index is None else KeptIndex.open(places.index)
+    view = LogView(objects, base)
+    new = view.refresh()
+    if view.base_refused:
+        base = None
+    lookup = CallLookup(base)
+    lookup.add_parts(new)
+    return view, lookup, base
 
 
 def now_us() -> int:

@@ -93,7 +93,7 @@ class Storage:
         )
         self._parts = assemble(settings, self)
         self._tables: TableCache | None = None
-        self._refreshed_at = float("-inf")
+        self._refreshed_at = _monotonic()
         self._reported: set[str] = set()
         self._closed = False
         if self._parts.read_only is not None and mode == "rw":
@@ -102,7 +102,15 @@ class Storage:
                 MandalaWarning,
                 stacklevel=2,
             )
-        self.refresh()
+        if self._parts.view.base_refused:
+            warnings.warn(
+                f"{self.url} has lost log objects that were there when it was last opened; run "
+                "`mandala-cas fsck` on it, and restore what is missing if it was not meant to go",
+                MandalaWarning,
+                stacklevel=2,
+            )
+        self._report_damage()
+        self._parts.keep_index()
 
     # Using it
 
@@ -145,6 +153,10 @@ class Storage:
         self._check_open()
         self._parts.recorder.refresh()
         self._refreshed_at = _monotonic()
+        self._report_damage()
+
+    def _report_damage(self) -> None:
+        """Warn of each damaged log object once."""
         for name, error in self._parts.view.damaged.items():
             if name not in self._reported:
                 self._reported.add(name)
@@ -158,6 +170,7 @@ class Storage:
         """Commit, and let go of connections. A closed storage cannot be used again."""
         if not self._closed:
             self.commit()
+            self._parts.keep_index()
             self._closed = True
             self._parts.objects.close()
 
