@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ _SORTABLE: Final = f"S{_KEY.itemsize}"
 _SEQ_BITS: Final = np.uint64(32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Graves:
     """Ranges of dots, both ends included, sorted, no two of them touching."""
 
@@ -100,10 +101,19 @@ class Graves:
         if not len(self) or not len(dots.rows):
             return np.zeros(len(dots.rows), bool)
         keys = _keys(dots.writers, dots.seqs, dots.rows)
-        before = np.searchsorted(_keys(self.writers, self.seqs, self.firsts), keys, "right")
-        ends = _keys(self.writers, self.seqs, self.lasts)
-        hidden: Flags = (before > 0) & (ends[before - 1] >= keys)
+        before = np.searchsorted(self._begin_keys, keys, "right")
+        hidden: Flags = (before > 0) & (self._end_keys[before - 1] >= keys)
         return hidden
+
+    @cached_property
+    def _begin_keys(self) -> npt.NDArray[np.bytes_]:
+        """The first dot of each range."""
+        return _keys(self.writers, self.seqs, self.firsts)
+
+    @cached_property
+    def _end_keys(self) -> npt.NDArray[np.bytes_]:
+        """The last dot of each range."""
+        return _keys(self.writers, self.seqs, self.lasts)
 
     def tombstones(self, reason: TombstoneReason) -> list[Tombstone]:
         """Return the ranges as entries."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
+from typing import Final
 
 import numpy as np
 
@@ -12,14 +13,18 @@ from mandala_cas.index.graves import Graves
 from mandala_cas.index.kept_schema import (
     CALL_DOTS,
     DURATIONS,
-    ORIGINS,
     SEGMENTS,
-    SOURCES,
     TAG_DOTS,
 )
-from mandala_cas.index.mapped import MappedTextColumn, check_below, check_offsets, damaged
+from mandala_cas.index.mapped import (
+    MappedTextColumn,
+    check_below,
+    check_offsets,
+    checked_row,
+    damaged,
+)
+from mandala_cas.index.origins import Origins
 from mandala_cas.index.stored import StoredCall
-from mandala_cas.log.columns import BytesColumn
 from mandala_cas.log.part import Dots
 from mandala_cas.log.rows import CALLS, SLOTS, TAGS, TOMBS, UNTAGS, VALUES, read_tag, read_value
 from mandala_cas.log.tables import Table
@@ -35,7 +40,7 @@ from mandala_cas.model.entries import (
 )
 from mandala_cas.model.ids import Dot, SegmentId, WriterId
 
-BASE_NAME = "base:0"
+BASE_NAME: Final = "base:0"
 
 
 class KeptRows:
@@ -61,8 +66,8 @@ class KeptPart:
     def __init__(self, tables: Mapping[str, Table]) -> None:
         """Give the rows of ``tables``, which are those of ``KEPT_SCHEMA``."""
         self._tables = tables
-        self._signatures: dict[int, tuple[str, Signature | None]] = {}
         self.rows = KeptRows(tables)
+        self.origins = Origins(tables)
         self.call_count = tables[CALLS].row_count
         self.value_count = tables[VALUES].row_count
 
@@ -136,7 +141,7 @@ class KeptPart:
 
     @property
     def signature(self) -> Signature | None:
-        """Nobody vouches for all rows as one; see ``source``."""
+        """Nobody vouches for all rows as one; see ``origins``."""
         return None
 
     @cached_property
@@ -153,50 +158,24 @@ class KeptPart:
         sums = zip(table.numbers("count").tolist(), table.numbers("total_us").tolist(), strict=True)
         return dict(zip(table.text("op").rows(), sums, strict=True))
 
-    @property
-    def sources(self) -> Table:
-        """The log objects on whose word values are where they are."""
-        return self._tables[SOURCES]
-
-    @property
-    def origins(self) -> Table:
-        """Of each value its source, and when its segment was written."""
-        origins = self._tables[ORIGINS]
-        check_below(origins.numbers("source"), self.sources.row_count)
-        return origins
-
     def call_record(self, row: int) -> CallRecord:
         """Return one row of ``calls`` with its slots."""
-        return StoredCall.at(self.rows, _checked(row, self.call_count))
+        return StoredCall.at(self.rows, checked_row(row, self.call_count))
 
     def value_record(self, row: int) -> ValueRecord:
         """Return one row of ``values``."""
         try:
-            return read_value(self._tables[VALUES], _checked(row, self.value_count))
+            return read_value(self._tables[VALUES], checked_row(row, self.value_count))
         except ValueError as error:
             raise damaged("has a value of no tier") from error
 
     def value_created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""
-        return int(self._tables[ORIGINS].numbers("created_us")[_checked(row, self.value_count)])
-
-    def source(self, row: int) -> tuple[str, Signature | None]:
-        """Return the name of the log object that says where a value is, and its signature."""
-        return self.source_at(
-            int(self._tables[ORIGINS].numbers("source")[_checked(row, self.value_count)])
-        )
-
-    def source_at(self, at: int) -> tuple[str, Signature | None]:
-        """Return the name of a source, and its signature."""
-        found = self._signatures.get(at)
-        if found is None:
-            # One object for all values of a source: it is verified once.
-            found = self._signatures[at] = self._source(_checked(at, self.sources.row_count))
-        return found
+        return self.origins.created_us(row)
 
     def tag_record(self, row: int) -> TagRecord:
         """Return one row of ``tags``."""
-        return read_tag(self.tags, _checked(row, self.tags.row_count))
+        return read_tag(self.tags, checked_row(row, self.tags.row_count))
 
     def call_dots(self) -> Dots:
         """Return the dots of all rows of ``calls``."""
@@ -204,11 +183,11 @@ class KeptPart:
 
     def dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``calls``."""
-        return _dot(self.call_dots(), _checked(row, self.call_count))
+        return _dot(self.call_dots(), checked_row(row, self.call_count))
 
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""
-        return _dot(_dots(self._tables[TAG_DOTS]), _checked(row, self.tags.row_count))
+        return _dot(_dots(self._tables[TAG_DOTS]), checked_row(row, self.tags.row_count))
 
     def rows_named_by(self, tombstone: Tombstone) -> range:
         """Return the rows of ``calls`` that a tombstone hides."""
@@ -217,16 +196,6 @@ class KeptPart:
     def tag_rows_named_by(self, untag: Untag) -> range:
         """Return the rows of ``tags`` that are hidden."""
         return _named(_dots(self._tables[TAG_DOTS]), untag)
-
-    def _source(self, at: int) -> tuple[str, Signature | None]:
-        """Read one source."""
-        columns: Sequence[BytesColumn] = [
-            self.sources.bytes(column) for column in ("name", "public_key", "message", "signature")
-        ]
-        name, public_key, message, signature = (column[at] for column in columns)
-        text = str(name, "utf-8", "replace")
-        signed = Signature(text, public_key, message, signature) if public_key else None
-        return text, signed
 
 
 def _check_texts(table: Table) -> None:
@@ -271,10 +240,3 @@ def _ranges(table: Table) -> Iterator[tuple[WriterId, int, int, int]]:
     columns = [table.numbers(column).tolist() for column in ("writer", "seq", "first", "last")]
     for writer, seq, first, last in zip(*columns, strict=True):
         yield WriterId(writer.to_bytes(WriterId.SIZE, "big")), seq, first, last
-
-
-def _checked(row: int, row_count: int) -> int:
-    """Return ``row`` if it is there: numbers of rows lie in the file, too."""
-    if not 0 <= row < row_count:
-        raise damaged(f"speaks of row {row} of {row_count}")
-    return row

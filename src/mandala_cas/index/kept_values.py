@@ -106,12 +106,11 @@ def _origins(
     if not count:
         return np.empty(0, np.uint32), np.empty(0, np.int64)
     if isinstance(part, KeptPart):
-        codes = [sources.code(*part.source_at(at)) for at in range(part.sources.row_count)]
-        origins = part.origins
-        return (
-            np.array(codes, np.uint32)[origins.numbers("source")],
-            np.asarray(origins.numbers("created_us"), np.int64),
-        )
+        own, created_us = part.origins.columns()
+        codes = [
+            sources.code(*part.origins.source_at(at)) for at in range(part.origins.source_count)
+        ]
+        return np.array(codes, np.uint32)[own], created_us
     created_us = (
         np.full(count, part.header.created_us, np.int64)
         if isinstance(part, Segment)

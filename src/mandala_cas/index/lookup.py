@@ -7,16 +7,13 @@ not published yet. Records are made from their columns when somebody asks for on
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
-
-import numpy as np
 
 from mandala_cas.index.copies import ValueCopy, each_place_once
 from mandala_cas.index.durations import MeanDurations
 from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
-from mandala_cas.index.graves import Graves
+from mandala_cas.index.hidden_rows import HiddenRows
 from mandala_cas.index.kept import KeptIndex
 from mandala_cas.index.kept_part import KeptPart
 from mandala_cas.index.prefixes import PrefixIndex, order_of
@@ -34,10 +31,6 @@ from mandala_cas.model.entries import (
 )
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 
-# The first bytes of a segment's id: its writer and number, which is what tombstones name.
-_SEGMENT_KEY_SIZE: Final = 12
-# From so many on, ranges are looked for all at once.
-_FEW: Final = 16
 # From so many rows that came at once on, they are sorted.
 _MANY: Final = 20_000
 
@@ -61,10 +54,8 @@ class CallLookup:
         self._by_content = RowNumbers()
         self._by_value = RowNumbers()
         self._durations = MeanDurations()
-        # One byte a call: 1 where a tombstone hides it.
-        self._dead = bytearray()
-        self._places: dict[bytes, list[int]] = defaultdict(list)
-        self._graves: dict[bytes, list[Tombstone]] = defaultdict(list)
+        self._hidden = HiddenRows(self._base)
+        self._dead = self._hidden.flags
         self._answers: dict[bytes, tuple[int, CallRecord]] = {}
         self._open_calls: dict[bytes, tuple[CallRecord, Dot]] = {}
         self._open_equal: dict[bytes, CallRecord] = {}
@@ -79,18 +70,8 @@ class CallLookup:
         """Take in parts of the log that became visible together, none of them seen before."""
         arriving = [part for part in parts if part is not self._base]
         first_new_row = len(self._dead)
-        first_new_part = len(self._parts)
         repeated = self._number(arriving)
-        tombstones = [tombstone for part in arriving for tombstone in part.tombstones]
-        for at, part in enumerate(arriving, first_new_part):
-            for segment_id in part.segment_ids:
-                self._places[segment_id[:_SEGMENT_KEY_SIZE]].append(at)
-        # Tombstones of old parts can name new ones and the other way round: a drop may be
-        # listed before the call that it drops.
-        self._bury(tombstones, range(first_new_part))
-        self._take_graves(tombstones)
-        for at in range(first_new_part, len(self._parts)):
-            self._bury_part(at)
+        self._hidden.settle(len(arriving))
         for rows, id_ in repeated:
             self._choose(rows, id_, first_new_row)
 
@@ -110,8 +91,7 @@ class CallLookup:
             case ValueRecord():
                 self._open_values.setdefault(entry.content_id, entry)
             case Tombstone():
-                self._bury([entry], range(len(self._parts)))
-                self._take_graves([entry])
+                self._hidden.hide([entry])
             case TagRecord() | Untag():
                 pass  # no call and no value is found by a tag
 
@@ -203,7 +183,7 @@ class CallLookup:
         self._parts.append(part)
         self._call_bases.append(len(self._dead))
         self._value_bases.append(self._value_count)
-        self._dead.extend(bytes(call_count))
+        self._hidden.take(part, call_count)
         self._value_count += value_count
         self._durations.add(part)
 
@@ -217,7 +197,7 @@ class CallLookup:
             part, row_in_part = self._parts[at], row - self._value_bases[at]
             record, created_us = part.value_record(row_in_part), part.value_created_us(row_in_part)
             name, signature = (
-                part.source(row_in_part)
+                part.origins.source(row_in_part)
                 if isinstance(part, KeptPart)
                 else (part.name, part.signature)
             )
@@ -242,51 +222,6 @@ class CallLookup:
             alive = [row for row in rows.of(id_) if not self._dead[row]]
             rows.choose(id_, min(alive or rows.of(id_), key=self._precedence))
 
-    def _take_graves(self, tombstones: Iterable[Tombstone]) -> None:
-        """Remember tombstones for the parts that will come."""
-        for tombstone in tombstones:
-            self._graves[_key(tombstone)].append(tombstone)
-
-    def _bury(self, tombstones: Iterable[Tombstone], among: range) -> None:
-        """Mark the rows that ``tombstones`` name in some of the parts."""
-        graves: dict[int, list[Tombstone]] = defaultdict(list)
-        for tombstone in tombstones:
-            for at in self._places.get(_key(tombstone), ()):
-                if at in among:
-                    graves[at].append(tombstone)
-            if self._base is not None:
-                graves[0].append(tombstone)
-        for at, found in graves.items():
-            self._hide(at, found)
-
-    def _bury_part(self, at: int) -> None:
-        """Mark the rows of one part that any tombstone names."""
-        if self._base is not None and len(self._base.graves):
-            self._mark(at, self._base.graves)
-        if not self._graves:
-            return
-        keys = {segment_id[:_SEGMENT_KEY_SIZE] for segment_id in self._parts[at].segment_ids}
-        self._hide(at, [grave for key in keys & self._graves.keys() for grave in self._graves[key]])
-
-    def _hide(self, at: int, tombstones: Sequence[Tombstone]) -> None:
-        """Mark the rows of one part that ``tombstones`` name."""
-        part, base = self._parts[at], self._call_bases[at]
-        row_count = (self._call_bases[at + 1 :] or [len(self._dead)])[0] - base
-        # One by one costs a search of all rows for each, at once a pass over all rows.
-        if len(tombstones) > max(_FEW, row_count // _FEW):
-            self._mark(at, Graves.of(tombstones))
-            return
-        for tombstone in tombstones:
-            rows = part.rows_named_by(tombstone)
-            self._dead[base + rows.start : base + rows.stop] = b"\1" * len(rows)
-
-    def _mark(self, at: int, graves: Graves) -> None:
-        """Mark the rows of one part that lie in ``graves``."""
-        base = self._call_bases[at]
-        hidden = graves.hides(self._parts[at].call_dots())
-        # No name for the array: while one lives, the bytearray cannot grow.
-        np.frombuffer(self._dead, np.uint8)[base : base + len(hidden)][hidden] = 1
-
     def _precedence(self, row: int) -> tuple[int, Dot]:
         """Return what decides between two records of one call: start, then dot."""
         return self._call_record(row).started_us, self._dot(row)
@@ -304,8 +239,3 @@ class CallLookup:
             return StoredCall.at(part, row_in_part)
         # A run has columns that it makes when they are asked for, all rows at once.
         return part.call_record(row_in_part)
-
-
-def _key(tombstone: Tombstone) -> bytes:
-    """Return which segment a tombstone names."""
-    return tombstone.writer + tombstone.seq.to_bytes(4, "big")

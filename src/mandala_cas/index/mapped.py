@@ -144,3 +144,10 @@ def check_below(numbers: np.ndarray, bound: int) -> None:
     """Refuse numbers from ``bound`` on."""
     if len(numbers) and int(numbers.max()) >= bound:
         raise damaged(f"has a number beyond {bound}")
+
+
+def checked_row(row: int, row_count: int) -> int:
+    """Return ``row`` if it is there: numbers of rows lie in the file, too."""
+    if not 0 <= row < row_count:
+        raise damaged(f"speaks of row {row} of {row_count}")
+    return row
