@@ -18,13 +18,20 @@ class BlobStore:
         """Keep payload in ``objects``."""
         self._objects = objects
 
-    def put_loose(self, payload_hash: PayloadHash, sealed: Sealed) -> Placement:
+    def put_loose(
+        self, payload_hash: PayloadHash, sealed: Sealed, *, nonce: bytes = b""
+    ) -> Placement:
         """Store a value as an object of its own, and return its place.
 
         Storing it again changes nothing that a reader could tell, so callers may retry freely.
+        With a ``nonce`` it has a name that was never used: where the plain one is condemned, or
+        what lies under it is damaged.
         """
-        name = blob_name(payload_hash)
-        self._objects.put(name, sealed.parts)
+        return self.put_at(blob_name(payload_hash, nonce), sealed)
+
+    def put_at(self, name: str, sealed: Sealed) -> Placement:
+        """Store a value under the name that its record has already, and return its place."""
+        self._objects.put(check_payload_name(name), sealed.parts)
         return Placement(name, 0, sealed.size)
 
     def put_packs(self, packs: Sequence[Pack]) -> None:

@@ -27,10 +27,12 @@ from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, open_store
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.unwrapping import unwrap_all
+from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import ValueEncoder
 from mandala_cas.values.trust import PicklePolicy, Trust
+from mandala_cas.values.unreadable import UnreadablePlaces
 
 if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
@@ -98,13 +100,14 @@ class Storage:
             flush_after_us=_microseconds(flush_after),
         )
         self._trust = Trust(pickle, key.key_id if key else _no_key, unsigned_is_own=not persistent)
-        source = ValueSource(self._recorder.held, self._lookup.copies)
-        self._values = ValueLoader(blobs, codecs, source, self._trust)
+        self._unreadable = UnreadablePlaces()
+        source = ValueSource(self._recorder.held, self._lookup.copies, self._recorder.refresh)
         self._book = StoredCalls(
             lookup=self._lookup,
             recorder=self._recorder,
-            encoder=ValueEncoder(blobs, codecs, self._is_readable),
-            values=self._values,
+            encoder=ValueEncoder(blobs, codecs, self._is_readable, self._unreadable.nonce_for),
+            values=ValueLoader(blobs, codecs, source, self._trust, self._unreadable),
+            creators=Creators(self._segments, self._lookup.dots),
             loader=self,
             clock_us=_now_us,
         )
@@ -184,7 +187,7 @@ class Storage:
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""
-        return self._values.load_many([ref.content_id])[0]
+        return self._book.load([ref])[0]
 
     # Calls
 
@@ -273,7 +276,7 @@ class Storage:
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch."""
-        return self._values.load_many(content_ids)
+        return self._book.load_values(content_ids)
 
     def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
         """Return a ref of this storage."""
@@ -322,11 +325,16 @@ class Storage:
         """Tell whether the store has a copy of a value that this user may decode.
 
         A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
+        Nor does a copy that was found missing or damaged.
         """
         if self._recorder.held(content_id) is not None or self._lookup.has_open_value(content_id):
             return True
         return any(
-            not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows_quietly(copy)
+            copy not in self._unreadable
+            and (
+                not self._codecs.runs_code(copy.record.codec_name)
+                or self._trust.allows_quietly(copy)
+            )
             for copy in self._lookup.copies(content_id)
         )
 

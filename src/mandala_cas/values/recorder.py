@@ -23,7 +23,7 @@ from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
-from mandala_cas.model.ids import ContentId, Dot, PayloadHash
+from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.save import PreparedValue
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -63,7 +63,7 @@ class Recorder(ForkAware):
         self.lock = threading.RLock()
         self._open: list[tuple[ValueRecord, Sealed]] = []
         self._packs: list[Pack] = []
-        self._loose: dict[PayloadHash, Sealed] = {}
+        self._loose: dict[str, Sealed] = {}
         self._held: dict[ContentId, tuple[ValueRecord, Sealed]] = {}
         self._unpublished: list[tuple[Entry, Dot | None]] = []
         self._held_bytes = 0
@@ -121,9 +121,9 @@ class Recorder(ForkAware):
             if self.is_empty:
                 return
             self._seal_packs()
-            for payload_hash, sealed in list(self._loose.items()):
-                self._blobs.put_loose(payload_hash, sealed)
-                del self._loose[payload_hash]
+            for location, sealed in list(self._loose.items()):
+                self._blobs.put_at(location, sealed)
+                del self._loose[location]
             if self._packs:
                 self._blobs.put_packs(self._packs)
                 self._packs.clear()
@@ -160,7 +160,7 @@ class Recorder(ForkAware):
             if record.tier is Tier.PACK:
                 self._open.append((record, value.sealed))
                 return
-            self._loose[record.payload_hash] = value.sealed
+            self._loose[record.location] = value.sealed
         self._held_bytes += len(record.inline)
         self._append(record)
 
