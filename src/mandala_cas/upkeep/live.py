@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -113,8 +113,7 @@ def slot_counts(part: LogPart) -> npt.NDArray[np.int64]:
 def prefixes_of(column: FixedColumn) -> Prefixes:
     """Return the first eight bytes of each id, as numbers."""
     words: Prefixes = np.frombuffer(column.data, np.uint64)
-    prefixes: Prefixes = words[:: column.width // 8]
-    return prefixes
+    return cast("Prefixes", words[:: column.width // 8])
 
 
 def _tagged(part: LogPart, untags: Mapping[bytes, Sequence[Untag]]) -> Prefixes:

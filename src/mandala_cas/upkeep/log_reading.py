@@ -28,12 +28,12 @@ from mandala_cas.objectstore.layout import (
 )
 from mandala_cas.upkeep.findings import Problem, ProblemKind, Tally
 from mandala_cas.upkeep.progress import Progress, silent
+from mandala_cas.upkeep.quarantine import hole_name, parse_hole_name, segment_put_aside
 
 # How often a listing may name objects that are gone when they are asked for.
 _LISTINGS_MAX: Final = 4
 BATCH_COUNT: Final = 256
 BATCH_SIZE: Final = 64 << 20
-HOLES: Final = f"{QUARANTINE}holes/"
 
 
 @dataclass(slots=True)
@@ -178,7 +178,7 @@ def _check_chains(objects: ObjectStore, reading: LogReading) -> None:
     known = {(item.writer, item.seq) for item in damaged if item is not None}
     aside: set[tuple[WriterId, int] | None] = set()
     for info in objects.list(QUARANTINE):
-        parsed = parse_segment_name(info.name.removeprefix(QUARANTINE))
+        parsed = segment_put_aside(info.name)
         if parsed is not None:
             aside.add((parsed.writer, parsed.seq))
         aside.add(parse_hole_name(info.name))
@@ -203,22 +203,6 @@ def _check_chains(objects: ObjectStore, reading: LogReading) -> None:
                 is_lost=True,
             )
         )
-
-
-def hole_name(writer: WriterId, seq: int) -> str:
-    """Return the name under which a missing segment is put down as lost."""
-    return f"{HOLES}{writer.hex()}-{seq:06x}"
-
-
-def parse_hole_name(name: str) -> tuple[WriterId, int] | None:
-    """Return which segment a name puts down as lost, or None if it is not such a name."""
-    writer, dash, seq = name.removeprefix(HOLES).partition("-")
-    if not name.startswith(HOLES) or not dash:
-        return None
-    try:
-        return WriterId.from_hex(writer), int(seq, 16)
-    except ValueError:
-        return None
 
 
 def _note_strangers(objects: ObjectStore, reading: LogReading) -> None:

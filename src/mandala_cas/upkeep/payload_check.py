@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectStore
@@ -124,6 +123,17 @@ class PayloadCheck:
             named |= {locations.words[code] for code in np.unique(locations.codes[used]).tolist()}
         return {name: size for name, size in self.sizes.items() if name not in named}
 
+    def gone(self) -> dict[ContentId, list[ValueRecord]]:
+        """Return the values in use that no place gives, each with the records that place it."""
+        contents = {self._content_id(row) for row in self.failures}
+        gone = contents - self._readable(contents)
+        found: dict[ContentId, list[ValueRecord]] = defaultdict(list)
+        for row in self.failures:
+            record = self.live.parts[row.part_name].value_record(row.row)
+            if record.content_id in gone:
+                found[record.content_id].append(record)
+        return dict(found)
+
     def problems(self) -> list[Problem]:
         """Return the problems, one for each object and kind, in order of names."""
         contents = {row: self._content_id(row) for row in self.failures}
@@ -137,7 +147,7 @@ class PayloadCheck:
             kept = {id_ for id_ in ids - readable if self.promised(id_)}
             self.promised_count += len(kept)
             gone = ids - readable - kept
-            needed = self._needed(gone)
+            needed = self.needed(gone)
             if kind is ProblemKind.MISSING and not needed:
                 # What garbage collection and repair leave: another place has the value, or it is
                 # an input that nobody had any more. No call promised it.
@@ -206,17 +216,12 @@ class PayloadCheck:
             if Row(name, row) not in self.failures
         }
 
-    def _needed(self, content_ids: set[ContentId]) -> set[ContentId]:
+    def needed(self, content_ids: set[ContentId]) -> set[ContentId]:
         """Return those values that a live call gave, or a tag names."""
         needed = self.live.needed
         return {
             id_ for id_ in content_ids if np.isin(np.frombuffer(id_[:8], np.uint64), needed).any()
         }
-
-
-def placed_values(part: LogPart) -> int:
-    """Return how many values of a part are in objects of their own or in packs."""
-    return int((part.values.numbers("tier") != Tier.INLINE).sum())
 
 
 def _failure(location: str, size: int, end: int) -> _Failure:
