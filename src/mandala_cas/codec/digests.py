@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -55,6 +55,20 @@ def payload_hash(
     return payload_hash_of_digest(
         codec_name, codec_version, header, payload, payload_digest(payload, digests)
     )
+
+
+def small_payload_hashes(
+    codec_name: str, codec_version: int, header: bytes, payloads: Iterable[bytes]
+) -> list[bytes]:
+    """Return ``payload_hash`` of each of many payloads, none of them large."""
+    name = codec_name.encode()
+    begun = _PAYLOAD.copy()
+    begun.update(sized(name) + codec_version.to_bytes(8, "little") + sized(header))
+    fresh = begun.copy
+    return [
+        fresh().update(len(payload).to_bytes(8, "little") + payload).digest()
+        for payload in payloads
+    ]
 
 
 def payload_digest(payload: Sequence[Buffer], digests: Digests) -> bytes | None:

@@ -83,13 +83,23 @@ def check_tables(tables: Mapping[str, Table], *, name: str) -> None:
     Raises:
         CorruptionError: a row breaks a rule of the format; ``name`` says where.
     """
-    _check_calls(tables[CALLS], tables[SLOTS], name)
+    check_calls(tables[CALLS], tables[SLOTS], name)
     _check_values(tables[VALUES], name)
-    _check(name, TOMBS, tables[TOMBS].numbers("reason") <= max(TombstoneReason))
-    for table in (TOMBS, UNTAGS):
-        _check(name, table, tables[table].numbers("seq") <= SEQ_MAX)
-        _check(name, table, tables[table].numbers("first") <= tables[table].numbers("last"))
-    _check_tags(tables[TAGS], name)
+    check_ranges(tables[TOMBS], name=name)
+    check_ranges(tables[UNTAGS], name=name)
+    check_tags(tables[TAGS], name)
+
+
+def check_ranges(table: Table, *, name: str) -> None:
+    """Check that tombstones or untags name rows of a segment.
+
+    Raises:
+        CorruptionError: one does not; ``name`` says where.
+    """
+    check_rule(name, table.name, table.numbers("seq") <= SEQ_MAX)
+    check_rule(name, table.name, table.numbers("first") <= table.numbers("last"))
+    if table.name == TOMBS:
+        check_rule(name, table.name, table.numbers("reason") <= max(TombstoneReason))
 
 
 def is_time(value: object) -> bool:
@@ -126,7 +136,7 @@ def _value_size(value: ValueRecord) -> int:
             fits = not value.inline and value.stored_size <= PACKED_SIZE_MAX
         case Tier.LOOSE:
             fits = not value.inline and not value.offset
-    if not fits or _tier_of_location(value.location) != value.tier:
+    if not fits or tier_of_location(value.location) != value.tier:
         raise UsageError(
             "an inline value has its payload and no place, any other a place and no payload; got "
             f"{value.tier.name} at {value.location!r} with {len(value.inline)} bytes, and offset, "
@@ -160,7 +170,7 @@ def _text_size(words: Sequence[str], entry: Entry) -> int:
         raise UsageError(f"names must be text that UTF-8 can hold: {error}", entry=entry) from error
 
 
-def _tier_of_location(location: str) -> int:
+def tier_of_location(location: str) -> int:
     """Return the tier whose values lie at such a place; a number that is no tier if none do."""
     if not location:
         return Tier.INLINE
@@ -171,33 +181,33 @@ def _tier_of_location(location: str) -> int:
     return Tier.LOOSE if location.startswith(BLOBS) else Tier.PACK
 
 
-def _check_calls(calls: Table, slots: Table, name: str) -> None:
+def check_calls(calls: Table, slots: Table, name: str) -> None:
     """Check that every slot is one call's, and that times are times."""
     started, duration = calls.numbers("started_us"), calls.numbers("duration_us")
-    _check(name, "calls", (started >= TIME_MIN_US) & (started <= TIME_MAX_US))
-    _check(name, "calls", (duration >= 0) & (duration <= TIME_MAX_US))
+    check_rule(name, "calls", (started >= TIME_MIN_US) & (started <= TIME_MAX_US))
+    check_rule(name, "calls", (duration >= 0) & (duration <= TIME_MAX_US))
     starts = calls.numbers("slot_start")
     is_output = slots.numbers("is_output")
-    _check(name, "slots", is_output <= 1)
+    check_rule(name, "slots", is_output <= 1)
     if not calls.row_count:
-        _check(name, "slots", np.array([slots.row_count == 0]))
+        check_rule(name, "slots", np.array([slots.row_count == 0]))
         return
     # Compared, not subtracted: these numbers have no sign.
-    _check(name, "calls", starts[1:] >= starts[:-1])
-    _check(name, "calls", np.array([starts[0] == 0, starts[-1] <= slots.row_count]))
+    check_rule(name, "calls", starts[1:] >= starts[:-1])
+    check_rule(name, "calls", np.array([starts[0] == 0, starts[-1] <= slots.row_count]))
     # An input after an output is the beginning of another call.
     begins = np.zeros(slots.row_count + 1, bool)
     begins[starts] = True
-    _check(name, "slots", (is_output[1:] >= is_output[:-1]) | begins[1:-1])
+    check_rule(name, "slots", (is_output[1:] >= is_output[:-1]) | begins[1:-1])
 
 
-def _check_tags(tags: Table, name: str) -> None:
+def check_tags(tags: Table, name: str) -> None:
     """Check that every tag has a name, a time, and a target of a known kind."""
-    _check(name, TAGS, tags.numbers("target") <= max(TagTarget))
+    check_rule(name, TAGS, tags.numbers("target") <= max(TagTarget))
     created = tags.numbers("created_us")
-    _check(name, TAGS, (created >= TIME_MIN_US) & (created <= TIME_MAX_US))
+    check_rule(name, TAGS, (created >= TIME_MIN_US) & (created <= TIME_MAX_US))
     fits = [0 < len(word) <= TAG_NAME_MAX for word in tags.text("name").words]
-    _check(name, TAGS, np.array(fits, bool))
+    check_rule(name, TAGS, np.array(fits, bool))
 
 
 def _check_values(values: Table, name: str) -> None:
@@ -206,19 +216,19 @@ def _check_values(values: Table, name: str) -> None:
     offset, stored = values.numbers("offset"), values.numbers("stored_size")
     raw, inline = values.numbers("raw_size"), np.diff(values.bytes("inline").offsets)
     for sizes in (offset, stored, raw):
-        _check(name, "values", sizes <= SIZE_MAX)
-    places = np.array([_tier_of_location(word) for word in location.words], np.uint8)
+        check_rule(name, "values", sizes <= SIZE_MAX)
+    places = np.array([tier_of_location(word) for word in location.words], np.uint8)
     # Without rows there may be no words to look up.
     if values.row_count:
-        _check(name, "values", places[location.codes] == tier)
+        check_rule(name, "values", places[location.codes] == tier)
     is_inline = tier == Tier.INLINE
-    _check(name, "values", np.where(is_inline, inline == raw, inline == 0))
-    _check(name, "values", ~is_inline | (stored == 0))
-    _check(name, "values", (tier == Tier.PACK) | (offset == 0))
-    _check(name, "values", (tier != Tier.PACK) | (stored <= PACKED_SIZE_MAX))
+    check_rule(name, "values", np.where(is_inline, inline == raw, inline == 0))
+    check_rule(name, "values", ~is_inline | (stored == 0))
+    check_rule(name, "values", (tier == Tier.PACK) | (offset == 0))
+    check_rule(name, "values", (tier != Tier.PACK) | (stored <= PACKED_SIZE_MAX))
 
 
-def _check(name: str, table: str, holds: npt.NDArray[np.bool_] | Numbers) -> None:
+def check_rule(name: str, table: str, holds: npt.NDArray[np.bool_] | Numbers) -> None:
     """Refuse a table that has a row for which a rule does not hold."""
     if not holds.all():
         row = int(np.argmin(holds))

@@ -25,6 +25,7 @@ _WIDTHS: Final = (8, 16, 32)
 _BYTES: Final = "bytes"
 _TEXT: Final = "text"
 _NUMBERS: Final = {name: np.dtype(f"<{name}") for name in ("u1", "u2", "u4", "u8", "i8", "f8")}
+_DELTAS: Final = ("d4", "d8")
 _LENGTH: Final = np.dtype("<u4")
 LENGTH_MAX: Final = (1 << 32) - 1
 
@@ -59,6 +60,14 @@ class NumberColumn:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.array)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeltaColumn(NumberColumn):
+    """Numbers of the types ``u4`` or ``i8``, stored as the difference of each to the one before.
+
+    What counts upwards is then nearly the same number again and again, which compresses to nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +149,8 @@ def encode_column(column: Column) -> tuple[str, tuple[bytes, ...]]:
     match column:
         case FixedColumn(width, data):
             return f"{_FIXED}{width}", (data,)
+        case DeltaColumn(array):
+            return _differences(array)
         case NumberColumn(array):
             type_name = array.dtype.str[1:]
             return type_name, (array.astype(_NUMBERS[type_name], copy=False).tobytes(),)
@@ -164,6 +175,9 @@ def decode_column(
     if type_name in _NUMBERS:
         (block,) = _expect(blocks, 1, name)
         return NumberColumn(_numbers(block, _NUMBERS[type_name], row_count, name))
+    if type_name in _DELTAS:
+        (block,) = _expect(blocks, 1, name)
+        return DeltaColumn(_sums(type_name, block, row_count, name))
     if type_name == _BYTES:
         lengths, data = _expect(blocks, 2, name)
         return BytesColumn(_read_offsets(lengths, data, row_count, name), bytes(data))
@@ -198,6 +212,27 @@ def _decode_text(
     if row_count and int(array.max()) >= len(words):
         raise corruption(name, f"has a code beyond its {len(words)} words")
     return TextColumn(array.astype(np.uint32, copy=False), words)
+
+
+def _differences(array: Numbers) -> tuple[str, tuple[bytes, ...]]:
+    """Return type and block of a column of differences."""
+    # Modulo 2^32 or 2^64: no difference is too large, and none is out of bounds.
+    if array.dtype == np.uint32:
+        return "d4", (np.diff(array, prepend=np.uint32(0)).astype("<u4").tobytes(),)
+    unsigned = array.astype(np.int64, copy=False).view(np.uint64)
+    return "d8", (np.diff(unsigned, prepend=np.uint64(0)).astype("<u8").tobytes(),)
+
+
+def _sums(type_name: str, block: memoryview, row_count: int, name: str) -> Numbers:
+    """Return the numbers of which ``block`` has the differences."""
+    sums: Numbers
+    if type_name == "d4":
+        sums = np.cumsum(_numbers(block, np.dtype("<u4"), row_count, name), dtype=np.uint32)
+    else:
+        deltas = _numbers(block, np.dtype("<u8"), row_count, name)
+        sums = np.cumsum(deltas, dtype=np.uint64).view(np.int64)
+    sums.flags.writeable = False
+    return sums
 
 
 def _expect(blocks: Sequence[memoryview], count: int, name: str) -> Sequence[memoryview]:

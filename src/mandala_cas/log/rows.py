@@ -100,19 +100,33 @@ def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
         CALLS: _call_table(calls),
         SLOTS: _slot_table(calls),
         VALUES: _value_table([entry for entry in entries if isinstance(entry, ValueRecord)]),
-        TOMBS: _tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
+        TOMBS: tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
         TAGS: _tag_table([entry for entry in entries if isinstance(entry, TagRecord)]),
-        UNTAGS: _untag_table([entry for entry in entries if isinstance(entry, Untag)]),
+        UNTAGS: untag_table([entry for entry in entries if isinstance(entry, Untag)]),
     }
 
 
 def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
     """Return one call as an entry."""
+    begin, middle, end = slots_of_call(calls, slots, row)
+    return call_of_slots(
+        calls, row, _read_slots(slots, begin, middle), _read_slots(slots, middle, end)
+    )
+
+
+def slots_of_call(calls: Table, slots: Table, row: int) -> tuple[int, int, int]:
+    """Return where a call's inputs begin, where its outputs do, and where those end."""
     starts = calls.numbers("slot_start")
     begin = int(starts[row])
     end = int(starts[row + 1]) if row + 1 < calls.row_count else slots.row_count
     is_output = slots.numbers("is_output")
-    middle = begin + int((is_output[begin:end] == 0).sum())
+    return begin, begin + int((is_output[begin:end] == 0).sum()), end
+
+
+def call_of_slots(
+    calls: Table, row: int, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...]
+) -> CallRecord:
+    """Return one call as an entry, given its slots."""
     reused_from, parent = calls.fixed("reused_from")[row], calls.fixed("parent")[row]
     return CallRecord(
         call_id=CallId(calls.fixed("call_id")[row]),
@@ -123,8 +137,8 @@ def read_call(calls: Table, slots: Table, row: int) -> CallRecord:
         source_hash=SourceHash(calls.fixed("source_hash")[row]),
         started_us=int(calls.numbers("started_us")[row]),
         duration_us=int(calls.numbers("duration_us")[row]),
-        inputs=_read_slots(slots, begin, middle),
-        outputs=_read_slots(slots, middle, end),
+        inputs=inputs,
+        outputs=outputs,
         reused_from=None if reused_from == _NONE else CallId(reused_from),
         parent=None if parent == _NONE else CallId(parent),
     )
@@ -234,13 +248,13 @@ def _value_table(values: Sequence[ValueRecord]) -> Table:
     return Table(VALUES, len(values), columns)
 
 
-def _tomb_table(tombs: Sequence[Tombstone]) -> Table:
+def tomb_table(tombs: Sequence[Tombstone]) -> Table:
     """Return the table of tombstones."""
     reason = number_column("u1", [tomb.reason for tomb in tombs])
     return Table(TOMBS, len(tombs), {**_range_columns(tombs), "reason": reason})
 
 
-def _untag_table(untags: Sequence[Untag]) -> Table:
+def untag_table(untags: Sequence[Untag]) -> Table:
     """Return the table of what hides tags."""
     return Table(UNTAGS, len(untags), _range_columns(untags))
 

@@ -1,34 +1,52 @@
-"""The union of the segments in a store, as far as this process has read them.
+"""The union of what the log of a store says, as far as this process has read it.
 
-Architecture invariant: a view only grows. It never depends on the order in which segments arrive,
-and what it cannot read it names.
+Architecture invariant: a view only grows. It never depends on the order in which log objects
+arrive, no record is in it twice, and what it cannot read it names.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
-from mandala_cas.envelope.packing import corruption
-from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, UnsupportedFormatError
+from mandala_cas.errors import MandalaError
 from mandala_cas.log.forks import ForkAware
-from mandala_cas.log.segment import SEGMENT_SIZE_MAX, Segment, decode_segment
-from mandala_cas.model.ids import WriterId
+from mandala_cas.log.listing import EMPTY, Listing, list_manifest
+from mandala_cas.log.part import LogPart
+from mandala_cas.log.reading import Reading, whole_segments
+from mandala_cas.log.run import Run
+from mandala_cas.log.segment import Segment
+from mandala_cas.model.ids import SegmentId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.layout import (
-    COLLECTIONS,
-    MANIFEST,
-    SEGMENTS,
-    parse_segment_name,
-)
+from mandala_cas.objectstore.layout import parse_segment_name
 
 # How often a listing may name objects that are gone when they are asked for.
 _LISTINGS_MAX: Final = 4
-# Bounds what is held in memory before it is decoded.
-_BATCH: Final = 256
+
+
+class LogBase(Protocol):
+    """Rows that an earlier process read and kept: what a view begins with.
+
+    A base is used only while every segment in it is still in the store, or covered there.
+    """
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The log objects that it was made from."""
+        ...
+
+    @property
+    def segment_ids(self) -> frozenset[SegmentId]:
+        """The segments whose rows it has."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[LogPart]:
+        """Its rows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,14 +58,15 @@ class ChainHole:
 
 
 class LogView(ForkAware):
-    """The segments of a store. May be used by several threads at once."""
+    """The log of a store. May be used by several threads at once."""
 
-    def __init__(self, objects: ObjectStore) -> None:
-        """See nothing yet; ``refresh`` reads."""
+    def __init__(self, objects: ObjectStore, base: LogBase | None = None) -> None:
+        """See nothing yet; ``refresh`` reads, and takes ``base`` in if it is still true."""
         self._objects = objects
+        self._base = base
+        self._base_refused = False
         # Replaced, never changed: who iterates over one goes on undisturbed.
-        self._segments: Mapping[str, Segment] = {}
-        self._damaged: Mapping[str, MandalaError] = {}
+        self._state = _State()
         self.renew()
         super().__init__()
 
@@ -56,22 +75,58 @@ class LogView(ForkAware):
         self._lock = threading.Lock()
 
     @property
+    def parts(self) -> Mapping[str, LogPart]:
+        """The rows by the name of their object; no segment has rows in two of them."""
+        return MappingProxyType(self._state.parts)
+
+    @property
     def segments(self) -> Mapping[str, Segment]:
-        """The segments by name, as they were at this moment."""
-        return MappingProxyType(self._segments)
+        """Those of ``parts`` that are whole segments."""
+        return whole_segments(self._state.parts)
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """The runs that the last refresh saw, by name."""
+        return MappingProxyType(self._state.runs)
+
+    @property
+    def listing(self) -> Listing:
+        """What the last refresh saw of names."""
+        return self._state.listing
+
+    @property
+    def base_refused(self) -> bool:
+        """Whether the base has rows that the store no longer has, and was not used."""
+        return self._base_refused
 
     @property
     def damaged(self) -> Mapping[str, MandalaError]:
-        """What lies among the segments and could not be read, by name, with the reason.
+        """What lies in the log and could not be read, by name, with the reason.
 
         Each is tried again at every ``refresh``, so that one that was repaired comes back.
         """
-        return MappingProxyType(self._damaged)
+        return MappingProxyType(self._state.damaged)
 
-    def refresh(self) -> list[Segment]:
-        """Read the segments that are new in the store, and return them.
+    @property
+    def segment_ids(self) -> frozenset[SegmentId]:
+        """The segments whose rows ``parts`` have."""
+        return self._state.held
 
-        Costs one listing, and a batch of reads where there is something new.
+    def object_names(self) -> frozenset[str]:
+        """Return the log objects all of whose rows ``parts`` have."""
+        state = self._state
+        names = set(whole_segments(state.parts))
+        if state.has_base and self._base is not None:
+            names |= self._base.names
+        return frozenset(
+            names | {name for name, run in state.runs.items() if run.covers <= state.held}
+        )
+
+    def refresh(self) -> list[LogPart]:
+        """Read what is new in the store, and return it.
+
+        Costs one listing where the store lists in the order of names, and a batch of reads where
+        there is something new. A base is not new: whoever gave it has it.
 
         Raises:
             UnsupportedFormatError: a newer mandala-cas writes to this store; results would be
@@ -79,90 +134,112 @@ class LogView(ForkAware):
             StoreUnavailableError: the store does not answer. The view stays as it was.
         """
         with self._lock:
-            new: dict[str, Segment] = {}
-            damaged: dict[str, MandalaError] = {}
-            gone: set[str] = set()
-            for _ in range(_LISTINGS_MAX):
-                listed = self._list()
-                damaged = {
-                    name: corruption(name, "is not a segment, by its name or its size")
-                    for name, size in listed.items()
-                    if size > SEGMENT_SIZE_MAX or parse_segment_name(name) is None
-                }
-                known = self._segments.keys() | new.keys() | damaged.keys()
-                gone = self._read(sorted(listed.keys() - known), new, damaged)
+            state = self._state
+            reading = Reading(self._objects, set(state.held), state.runs)
+            listing, base_parts = self._begin(reading)
+            for attempt in range(_LISTINGS_MAX):
+                if attempt:
+                    listing = list_manifest(self._objects)
+                    reading.read_runs(listing)
+                reading.read_parts()
+                reading.read_segments(listing)
                 # A name that was listed and is gone may have been compacted meanwhile. Then
                 # what covers it is in the next listing; if nothing is, it is lost.
-                if not gone:
+                if not reading.gone:
                     break
-            for name in gone:
-                damaged[name] = NotFoundError(
-                    f"{name} is listed and cannot be read; ask again later", name=name
-                )
-            self._segments = {**self._segments, **new}
-            self._damaged = damaged
-            return list(new.values())
+            reading.name_what_is_gone()
+            self._state = _State(
+                parts={**state.parts, **base_parts, **reading.parts},
+                runs=dict(reading.runs),
+                damaged=dict(reading.damaged),
+                listing=listing,
+                held=frozenset(reading.held),
+                is_begun=True,
+                has_base=state.has_base or bool(base_parts),
+            )
+            return list(reading.parts.values())
 
     def add(self, segments: Iterable[Segment]) -> None:
         """Take in segments that this process published: they need no reading back."""
         with self._lock:
-            self._segments = {**self._segments, **{item.name: item for item in segments}}
+            state = self._state
+            new = [item for item in segments if item.segment_id not in state.held]
+            self._state = replace(
+                state,
+                parts={**state.parts, **{item.name: item for item in new}},
+                held=state.held | {item.segment_id for item in new},
+            )
 
     def chain_holes(self) -> list[ChainHole]:
         """Return what a writer's later segments say was there and this view has not got.
 
         A store that lost, replaced or rolled back a segment shows here, to anyone who has read a
-        later one of the same writer.
+        later one of the same writer. Of a base, nothing is known of what came before its segments.
         """
-        digests = {segment.digest for segment in self._segments.values()}
+        state = self._state
+        links = [
+            (item.header.writer, item.header.seq, item.digest, item.header.previous)
+            for item in whole_segments(state.parts).values()
+        ]
+        for run in state.runs.values():
+            covered = run.covered
+            links += zip(
+                map(WriterId, covered.writers.rows()),
+                covered.seqs.tolist(),
+                covered.digests.rows(),
+                covered.previous.rows(),
+                strict=True,
+            )
+        digests = {digest for _, _, digest, _ in links}
         return sorted(
-            ChainHole(segment.header.writer, segment.header.seq - 1)
-            for segment in self._segments.values()
-            if segment.header.seq > 0 and segment.header.previous not in digests
+            {
+                ChainHole(writer, seq - 1)
+                for writer, seq, _, previous in links
+                if seq > 0
+                and previous not in digests
+                and SegmentId(writer + (seq - 1).to_bytes(4, "big") + previous[:8])
+                not in state.held
+            }
         )
 
-    def _list(self) -> dict[str, int]:
-        """Return the sizes of the objects among the segments, by name."""
-        # One listing for all of the manifest: its prefixes are numbered so that a store that
-        # lists in the order of names shows segments before runs, the reverse of the order in
-        # which a compactor writes and deletes. One that does not could show neither a run nor
-        # what it covers; the next refresh then shows the run, and is refused below.
-        sizes: dict[str, int] = {}
-        for info in self._objects.list(MANIFEST):
-            if info.name.startswith(SEGMENTS):
-                sizes[info.name] = info.size
-            # Announcements of garbage collection concern those who collect, and whoever
-            # relies on values that nothing names; a reader of the log is neither.
-            elif not info.name.startswith(COLLECTIONS) and _is_log_object(info.name):
-                raise UnsupportedFormatError(
-                    f"this store has {info.name}, which this mandala-cas does not read: "
-                    "upgrade it, results would be missing",
-                    name=info.name,
-                )
-        return sizes
+    def _begin(self, reading: Reading) -> tuple[Listing, dict[str, LogPart]]:
+        """List, read what runs say, and return what to take of the base: all or nothing.
 
-    def _read(
-        self, names: Sequence[str], new: dict[str, Segment], damaged: dict[str, MandalaError]
-    ) -> set[str]:
-        """Read segments into ``new`` or ``damaged``; return the names of those not there."""
-        gone = set()
-        for start in range(0, len(names), _BATCH):
-            batch = names[start : start + _BATCH]
-            for name, data in zip(batch, self._objects.get_many(batch), strict=True):
-                if data is None:
-                    gone.add(name)
-                    continue
-                try:
-                    new[name] = decode_segment(name, data)
-                except CorruptionError as error:
-                    # One bad object must not hide the good ones; the view names it instead.
-                    damaged[name] = error
-        return gone
+        A base must not bring back what the store has lost, nor what somebody rolled back.
+        """
+        listing = list_manifest(self._objects)
+        reading.read_runs(listing)
+        base = self._base
+        if self._state.is_begun or base is None:
+            return listing, {}
+        for _ in range(1, _LISTINGS_MAX):
+            if not reading.gone or base.segment_ids <= _visible(reading, listing):
+                break
+            # A run that is gone was superseded: the next listing has what covers the same.
+            listing = list_manifest(self._objects)
+            reading.read_runs(listing)
+        self._base_refused = not base.segment_ids <= _visible(reading, listing)
+        if self._base_refused:
+            return listing, {}
+        reading.held |= base.segment_ids
+        return listing, {f"base:{number}": part for number, part in enumerate(base.parts)}
 
 
-def _is_log_object(name: str) -> bool:
-    """Tell whether a name in the manifest is one of a kind of log object, known or to come.
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a view has seen, at one moment; ``held`` are the segments whose rows it has."""
 
-    Those are in folders with a number. Others are what file managers leave behind.
-    """
-    return name.removeprefix(MANIFEST)[:1].isdigit()
+    parts: Mapping[str, LogPart] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    damaged: Mapping[str, MandalaError] = field(default_factory=dict)
+    listing: Listing = EMPTY
+    held: frozenset[SegmentId] = frozenset()
+    is_begun: bool = False
+    has_base: bool = False
+
+
+def _visible(reading: Reading, listing: Listing) -> set[SegmentId]:
+    """Return the segments that are listed, or covered by a run that can be read."""
+    parsed = map(parse_segment_name, listing.segments)
+    found = {name.segment_id for name in parsed if name is not None}
+    return found.union(*(run.covers for run in reading.runs.values()))
