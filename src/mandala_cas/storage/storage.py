@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
-from mandala_cas.index.lookup import CallLookup
+from mandala_cas.index.lookup import CallLookup, ValueCopy
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
@@ -31,6 +31,7 @@ from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import ValueEncoder
+from mandala_cas.values.stored import StoredValues
 from mandala_cas.values.trust import PicklePolicy, Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
 
@@ -101,11 +102,21 @@ class Storage:
         )
         self._trust = Trust(pickle, key.key_id if key else _no_key, unsigned_is_own=not persistent)
         self._unreadable = UnreadablePlaces()
+        # For how many parts of the log it was found out whether one has tombstones.
+        self._hiding = (0, False)
         source = ValueSource(self._recorder.held, self._lookup.copies, self._recorder.refresh)
+        stored = StoredValues(
+            blobs,
+            self._lookup,
+            is_held=lambda content_id: self._recorder.held(content_id) is not None,
+            may_decode=self._may_decode,
+            hides_records=self._hides_records,
+            unreadable=self._unreadable,
+        )
         self._book = StoredCalls(
             lookup=self._lookup,
             recorder=self._recorder,
-            encoder=ValueEncoder(blobs, codecs, self._is_readable, self._unreadable.nonce_for),
+            encoder=ValueEncoder(blobs, codecs, stored, self._unreadable.nonce_for),
             values=ValueLoader(blobs, codecs, source, self._trust, self._unreadable),
             creators=Creators(self._segments, self._lookup.dots),
             loader=self,
@@ -321,22 +332,18 @@ class Storage:
         """Tell whether the value is in the batch or on record here."""
         return self._recorder.held(content_id) is not None or self._lookup.has_value(content_id)
 
-    def _is_readable(self, content_id: ContentId) -> bool:
-        """Tell whether the store has a copy of a value that this user may decode.
-
-        A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
-        Nor does a copy that was found missing or damaged.
-        """
-        if self._recorder.held(content_id) is not None or self._lookup.has_open_value(content_id):
-            return True
-        return any(
-            copy not in self._unreadable
-            and (
-                not self._codecs.runs_code(copy.record.codec_name)
-                or self._trust.allows_quietly(copy)
-            )
-            for copy in self._lookup.copies(content_id)
+    def _may_decode(self, copy: ValueCopy) -> bool:
+        """Tell whether this user may decode a copy of a value."""
+        return not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows_quietly(
+            copy
         )
+
+    def _hides_records(self) -> bool:
+        """Tell whether the log has tombstones: then places on record may be gone."""
+        parts = self._view.parts
+        if len(parts) != self._hiding[0]:
+            self._hiding = (len(parts), any(part.tombstones for part in parts.values()))
+        return self._hiding[1]
 
     def _check_open(self) -> None:
         """Refuse to work after `close`."""

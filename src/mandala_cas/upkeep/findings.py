@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from mandala_cas.model.ids import ContentId
 from mandala_cas.upkeep.printing import as_size, as_table
@@ -40,6 +40,9 @@ class AffectedCalls:
         return f"{', '.join(self.first)}{more}" if self.first else str(self.count or "none")
 
 
+NO_CALLS: Final = AffectedCalls()
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with one object.
@@ -52,7 +55,7 @@ class Problem:
     name: str
     message: str
     next_step: str
-    calls: AffectedCalls = AffectedCalls()
+    calls: AffectedCalls = NO_CALLS
     is_lost: bool = False
     content_ids: frozenset[ContentId] = field(default=frozenset(), repr=False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId, KeyId
 from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.upkeep.findings import FsckReport, Tally
+from mandala_cas.upkeep.findings import FsckReport, ProblemKind, Tally
 from mandala_cas.upkeep.live import LiveLog
 from mandala_cas.upkeep.log_reading import LogReading, read_log
 from mandala_cas.upkeep.payload_check import PayloadCheck
@@ -28,6 +29,15 @@ _FOLDERS: Final = (
     layout.LOCAL,
 )
 _NAMED_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A report, and what it was made from; ``check`` is None where payload was not looked at."""
+
+    report: FsckReport
+    reading: LogReading
+    check: PayloadCheck | None
 
 
 def verify(
@@ -53,20 +63,39 @@ def verify(
         UsageError: there is no such level or sample.
         StoreUnavailableError: the store does not answer.
     """
+    return verify_closely(
+        objects, level, sample, trusts=trusts, promised=promised, progress=progress
+    ).report
+
+
+def verify_closely(
+    objects: ObjectStore,
+    level: Level,
+    sample: float | tuple[int, int] | None,
+    *,
+    trusts: Callable[[KeyId | None], bool],
+    promised: Callable[[ContentId], bool],
+    progress: Progress,
+) -> Verification:
+    """Verify, and return what was read besides the report; see ``verify``."""
     if level not in LEVELS:
         raise UsageError(f"a level is one of {', '.join(LEVELS)}, got {level!r}")
     if sample is not None and level != "data":
         raise UsageError(f"a sample is for the level data, and {level} was asked for")
     part = sample_of(sample)
     reading = read_log(objects, trusts, progress)
+    check: PayloadCheck | None = None
     if level != "meta":
         check = check_payload(objects, reading, promised, progress)
         if level == "data":
             size = check.check_bytes(part)
             reading.checked["payload read"] = Tally(0, size)
-        reading.problems += check.problems()
+        found = check.problems()
+        # Of a part of inline payloads, what is missing says more than that it is damaged.
+        named = {problem.name for problem in found if problem.kind is ProblemKind.DAMAGED_PART}
+        reading.problems = [p for p in reading.problems if p.name not in named] + found
         _note(reading, check)
-    return FsckReport(
+    report = FsckReport(
         level=level,
         sample=str(part),
         problems=tuple(reading.problems),
@@ -74,6 +103,7 @@ def verify(
         checked=dict(reading.checked),
         signatures=dict(sorted(reading.signatures.items())),
     )
+    return Verification(report, reading, check)
 
 
 def check_payload(
@@ -96,8 +126,14 @@ def check_payload(
     if strangers:
         names = ", ".join(sorted(strangers)[:_NAMED_MAX])
         reading.notices.append(f"{len(strangers)} objects are none of a store's: {names}")
-    check = PayloadCheck(objects, LiveLog(reading.parts), sizes, promised, progress)
-    check.check_places()
+    runs = reading.runs.runs.values()
+    live = LiveLog(
+        reading.parts,
+        [tombstone for run in runs for tombstone in run.tombstones],
+        [untag for run in runs for untag in run.untags],
+    )
+    check = PayloadCheck(objects, live, sizes, promised, progress)
+    check.check_places(reading.runs.broken_inline)
     unnamed = check.unnamed()
     reading.checked["payload that nothing uses"] = Tally(len(unnamed), sum(unnamed.values()))
     return check

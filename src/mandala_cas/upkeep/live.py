@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, TypeVar, cast
+from itertools import chain
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,30 +36,52 @@ class LiveLog:
     stake is what a report says.
     """
 
-    def __init__(self, parts: Mapping[str, LogPart]) -> None:
-        """Find out what is hidden, wherever the tombstones came from."""
+    def __init__(
+        self,
+        parts: Mapping[str, LogPart],
+        tombstones: Iterable[Tombstone] = (),
+        untags: Iterable[Untag] = (),
+    ) -> None:
+        """Find out what is hidden, wherever the tombstones came from.
+
+        ``tombstones`` and ``untags`` are those of runs whose parts cannot be read.
+        """
         self.parts = parts
-        graves = _by_segment([t for part in parts.values() for t in part.tombstones])
-        untags = _by_segment([u for part in parts.values() for u in part.untags])
+        self._graves = _by_segment(chain(tombstones, *(part.tombstones for part in parts.values())))
+        self._untags = _by_segment(chain(untags, *(part.untags for part in parts.values())))
         self._alive: dict[str, Mask] = {}
         gave: list[Prefixes] = [np.empty(0, np.uint64)]
         took: list[Prefixes] = [np.empty(0, np.uint64)]
         for name, part in parts.items():
-            alive = np.ones(part.calls.row_count, bool)
-            for grave in _of_part(graves, part):
-                named = part.rows_named_by(grave)
-                alive[named.start : named.stop] = False
-            self._alive[name] = alive
+            self._alive[name] = alive = ~self.hidden_in(part)
             is_output = part.slots.numbers("is_output").astype(bool)
             counts = slot_counts(part)
             in_use = np.repeat(alive, counts)
             contents = prefixes_of(part.slots.fixed("content_id"))
             gave.append(contents[in_use & is_output])
             took.append(contents[in_use & ~is_output])
-            gave.append(_tagged(part, untags))
+            is_ref = part.tags.numbers("target") == TagTarget.REF
+            tagged = prefixes_of(part.tags.fixed("content_id"))
+            gave.append(tagged[is_ref & ~self.hidden_tags_in(part)])
         # Each call's own outputs and what a person tagged must be there; inputs may be absent.
         self.needed = np.unique(np.concatenate(gave))
         self.used = np.unique(np.concatenate(took))
+
+    def hidden_in(self, part: LogPart) -> Mask:
+        """Tell of each call of a part whether a tombstone of this log names it."""
+        hidden = np.zeros(part.calls.row_count, bool)
+        for grave in _of_part(self._graves, part):
+            named = part.rows_named_by(grave)
+            hidden[named.start : named.stop] = True
+        return hidden
+
+    def hidden_tags_in(self, part: LogPart) -> Mask:
+        """Tell of each tag of a part whether it was taken off."""
+        hidden = np.zeros(part.tags.row_count, bool)
+        for untag in _of_part(self._untags, part):
+            named = part.tag_rows_named_by(untag)
+            hidden[named.start : named.stop] = True
+        return hidden
 
     def is_needed(self, content_ids: FixedColumn) -> Mask:
         """Tell of each value whether a live call gave it, or a tag names it."""
@@ -113,17 +136,8 @@ def slot_counts(part: LogPart) -> npt.NDArray[np.int64]:
 def prefixes_of(column: FixedColumn) -> Prefixes:
     """Return the first eight bytes of each id, as numbers."""
     words: Prefixes = np.frombuffer(column.data, np.uint64)
-    return cast("Prefixes", words[:: column.width // 8])
-
-
-def _tagged(part: LogPart, untags: Mapping[bytes, Sequence[Untag]]) -> Prefixes:
-    """Return the contents of the refs that tags of a part name, where nothing hides the tag."""
-    is_ref = part.tags.numbers("target") == TagTarget.REF
-    alive = np.ones(part.tags.row_count, bool)
-    for untag in _of_part(untags, part):
-        named = part.tag_rows_named_by(untag)
-        alive[named.start : named.stop] = False
-    return prefixes_of(part.tags.fixed("content_id"))[is_ref & alive]
+    prefixes: Prefixes = words[:: column.width // 8]
+    return prefixes
 
 
 def _by_segment(ranges: Iterable[_RangeT]) -> Mapping[bytes, Sequence[_RangeT]]:

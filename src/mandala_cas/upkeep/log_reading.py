@@ -7,48 +7,86 @@ all, and trusts no earlier reading.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signature
-from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, UnsupportedFormatError
+from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.segment import NO_PREVIOUS, SEGMENT_SIZE_MAX, Segment, decode_segment
-from mandala_cas.model.ids import KeyId, WriterId
+from mandala_cas.model.ids import KeyId, SegmentId, WriterId
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import (
     COLLECTIONS,
     MANIFEST,
     QUARANTINE,
+    RUN_PARTS,
     RUNS,
     SEGMENTS,
     parse_segment_name,
 )
+from mandala_cas.upkeep.batches import batches
 from mandala_cas.upkeep.findings import Problem, ProblemKind, Tally
 from mandala_cas.upkeep.progress import Progress, silent
 from mandala_cas.upkeep.quarantine import hole_name, parse_hole_name, segment_put_aside
+from mandala_cas.upkeep.run_reading import (
+    RunReading,
+    announcement_errors,
+    held_elsewhere,
+    read_runs,
+)
 
 # How often a listing may name objects that are gone when they are asked for.
 _LISTINGS_MAX: Final = 4
-BATCH_COUNT: Final = 256
-BATCH_SIZE: Final = 64 << 20
+_STEPS: Final = {
+    ProblemKind.DAMAGED_LOG: "restore the object from a backup or another replica; or "
+    "storage.repair() puts it aside, and its calls are made again",
+    ProblemKind.FORGED: "ask whoever can write to this store; storage.repair() puts it aside",
+    ProblemKind.DAMAGED_RUN: "restore the object from a backup or another replica; or "
+    "storage.repair() puts it aside, and keeps the rows that can be read",
+    ProblemKind.DAMAGED_PART: "restore the object from a backup or another replica; or "
+    "storage.repair() makes a run of the rows that can be read",
+    ProblemKind.LOST_ROWS: "tell the developers of mandala-cas, and keep the run; storage.repair() "
+    "puts it aside if what it covers is still there",
+    ProblemKind.DAMAGED_ANNOUNCEMENT: "storage.repair() puts it aside",
+}
 
 
 @dataclass(slots=True)
 class LogReading:
-    """A log as it was read: its parts by name, and what is wrong with its objects."""
+    """A log as it was read: its parts by name, and what is wrong with its objects.
+
+    ``chain`` is what each segment is, by digest, and what stood before it.
+    """
 
     parts: dict[str, LogPart] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
+    runs: RunReading = field(default_factory=RunReading)
     problems: list[Problem] = field(default_factory=list)
     signatures: Counter[str] = field(default_factory=Counter)
     checked: dict[str, Tally] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     unknown_keys: set[KeyId] = field(default_factory=set)
-    # What each segment is, by digest, and what stood before it.
     chain: dict[bytes, tuple[WriterId, int, bytes]] = field(default_factory=dict)
+    orphan_parts: list[str] = field(default_factory=list)
+
+    @property
+    def visible(self) -> frozenset[SegmentId]:
+        """The segments that can be read as objects of their own."""
+        return frozenset(segment.segment_id for segment in self.segments.values())
+
+    def covered(self) -> frozenset[SegmentId]:
+        """Return the segments of which a run has all rows, readable."""
+        found: set[SegmentId] = set()
+        for run in self.runs.runs.values():
+            if run.name in self.runs.unkept:
+                continue
+            for name, segments in run.segments_of_parts().items():
+                if name in self.runs.parts and name not in self.runs.broken_inline:
+                    found.update(segments)
+        return frozenset(found)
 
 
 def read_log(
@@ -61,81 +99,39 @@ def read_log(
     Raises:
         StoreUnavailableError: the store does not answer.
     """
-    reading = LogReading()
-    for _ in range(_LISTINGS_MAX):
+    for attempt in range(_LISTINGS_MAX):
         # Segments before runs before announcements: the reverse of the order of writing.
         listed = {
             folder: {info.name: info for info in objects.list(folder)}
             for folder in (SEGMENTS, RUNS, COLLECTIONS)
         }
         reading = LogReading()
-        gone = _read_segments(objects, listed[SEGMENTS], reading, progress)
+        damaged, gone = _read_segments(objects, listed[SEGMENTS], reading, progress)
+        reading.runs = read_runs(objects, listed[RUNS], progress)
         # What was listed and is gone was compacted meanwhile; the next listing has the run.
-        if not gone:
+        if not (gone or reading.runs.gone) or attempt == _LISTINGS_MAX - 1:
             break
-    for name in sorted(gone):
-        error = NotFoundError(f"{name} is listed and cannot be read", name=name)
-        reading.problems.append(log_problem(ProblemKind.DAMAGED_LOG, name, error))
-    for name, signature in [(n, s.signature) for n, s in reading.segments.items()]:
-        check_signature(name, signature, trusts, reading)
-    if reading.signatures["missing"]:
-        count = reading.signatures["missing"]
-        reading.notices.append(f"{count} log objects are not signed: anyone may have written them")
-    if reading.unknown_keys:
-        keys = ", ".join(key.short for key in sorted(reading.unknown_keys))
-        reading.notices.append(f"log objects are signed by keys that are not trusted here: {keys}")
+    for name in gone:
+        damaged[name] = corruption(name, "is listed and cannot be read")
+    reading.parts |= reading.runs.parts
+    _tally(objects, listed, reading)
+    _report_segments(damaged, reading)
+    _report_runs(reading)
+    for name, error in announcement_errors(objects, listed[COLLECTIONS]).items():
+        reading.problems.append(log_problem(ProblemKind.DAMAGED_ANNOUNCEMENT, name, error))
+    _check_signatures(reading, trusts)
     _check_chains(objects, reading)
     _note_strangers(objects, reading)
     return reading
 
 
-def batches(infos: Sequence[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
-    """Split objects into batches that are bounded in number and in bytes."""
-    batch: list[ObjectInfo] = []
-    size = 0
-    for info in infos:
-        if batch and (size + info.size > BATCH_SIZE or len(batch) == BATCH_COUNT):
-            yield batch
-            batch, size = [], 0
-        batch.append(info)
-        size += info.size
-    if batch:
-        yield batch
-
-
-def log_problem(kind: ProblemKind, name: str, error: MandalaError) -> Problem:
+def log_problem(
+    kind: ProblemKind, name: str, error: MandalaError, *, more: str = "", is_lost: bool = False
+) -> Problem:
     """Return the problem that a log object has."""
     if isinstance(error, UnsupportedFormatError):
         return Problem(ProblemKind.UNSUPPORTED, name, str(error), "upgrade mandala-cas")
-    steps = {
-        ProblemKind.DAMAGED_LOG: "restore the object from a backup; or storage.repair() puts it "
-        "aside, and its calls are made again",
-        ProblemKind.FORGED: "ask whoever can write to this store; storage.repair() puts it aside",
-    }
-    step = steps.get(kind, "storage.repair() puts it aside")
-    return Problem(kind, name, str(error), step)
-
-
-def check_signature(
-    name: str,
-    signature: Signature | None,
-    trusts: Callable[[KeyId | None], bool],
-    reading: LogReading,
-) -> None:
-    """Count by whom an object is signed; a signature that does not fit is a problem."""
-    if signature is None:
-        reading.signatures["not needed" if trusts(None) else "missing"] += 1
-        return
-    try:
-        key = signature.verified_key()
-    except CorruptionError as error:
-        reading.problems.append(log_problem(ProblemKind.FORGED, name, error))
-        return
-    if trusts(key):
-        reading.signatures["by trusted keys"] += 1
-    else:
-        reading.signatures["by other keys"] += 1
-        reading.unknown_keys.add(key)
+    return Problem(kind, name, f"{error}{more}", _STEPS[kind], is_lost=is_lost)
 
 
 def _read_segments(
@@ -143,14 +139,14 @@ def _read_segments(
     listed: Mapping[str, ObjectInfo],
     reading: LogReading,
     progress: Progress,
-) -> set[str]:
-    """Read all segments into ``reading``; return the names of those that are not there."""
+) -> tuple[dict[str, MandalaError], set[str]]:
+    """Read all segments into ``reading``; return what is wrong with others, and which are gone."""
+    damaged: dict[str, MandalaError] = {}
     gone: set[str] = set()
     good = []
     for name, info in sorted(listed.items()):
         if info.size > SEGMENT_SIZE_MAX or parse_segment_name(name) is None:
-            error = corruption(name, "is not a segment, by its name or its size")
-            reading.problems.append(log_problem(ProblemKind.DAMAGED_LOG, name, error))
+            damaged[name] = corruption(name, "is not a segment, by its name or its size")
         else:
             good.append(info)
     for batch in batches(good):
@@ -162,14 +158,114 @@ def _read_segments(
             try:
                 segment = decode_segment(name, data)
             except (CorruptionError, UnsupportedFormatError) as error:
-                reading.problems.append(log_problem(ProblemKind.DAMAGED_LOG, name, error))
+                damaged[name] = error
                 continue
             reading.segments[name] = reading.parts[name] = segment
             header = segment.header
             reading.chain[segment.digest] = (header.writer, header.seq, header.previous)
         progress("segments", len(reading.segments), len(good))
-    reading.checked["segments"] = Tally(len(listed), sum(info.size for info in listed.values()))
-    return gone
+    return damaged, gone
+
+
+def _tally(
+    objects: ObjectStore, listed: Mapping[str, Mapping[str, ObjectInfo]], reading: LogReading
+) -> None:
+    """Count the objects of the log."""
+    folders = ((SEGMENTS, "segments"), (RUNS, "runs"), (COLLECTIONS, "announcements"))
+    for folder, what in folders:
+        infos = listed[folder].values()
+        reading.checked[what] = Tally(len(infos), sum(info.size for info in infos))
+    named = {info.name for run in reading.runs.runs.values() for info in run.parts}
+    sizes = {info.name: info.size for info in objects.list(RUN_PARTS)}
+    used = [size for name, size in sizes.items() if name in named]
+    reading.checked["parts of runs"] = Tally(len(used), sum(used))
+    reading.orphan_parts = sorted(sizes.keys() - named)
+    unused = [sizes[name] for name in reading.orphan_parts]
+    reading.checked["parts that no run names"] = Tally(len(unused), sum(unused))
+
+
+def _report_segments(damaged: Mapping[str, MandalaError], reading: LogReading) -> None:
+    """Report segments that cannot be read, and whether a run has what they said."""
+    covered = reading.covered()
+    for name, error in sorted(damaged.items()):
+        parsed = parse_segment_name(name)
+        is_lost = parsed is not None and parsed.segment_id not in covered
+        if parsed is None:
+            more = ""
+        elif is_lost:
+            more = f"; no run has what segment {parsed.seq} of writer {parsed.writer.hex()} said"
+        else:
+            more = "; a run has what it said, so nothing is lost"
+        reading.problems.append(
+            log_problem(ProblemKind.DAMAGED_LOG, name, error, more=more, is_lost=is_lost)
+        )
+
+
+def _report_runs(reading: LogReading) -> None:
+    """Report runs and parts that cannot be read, and whether something else has their rows."""
+    runs = reading.runs
+    for name, error in sorted(runs.errors.items()):
+        if name.startswith(RUNS):
+            reading.problems.append(log_problem(ProblemKind.DAMAGED_RUN, name, error))
+    for run in runs.runs.values():
+        segments = run.segments_of_parts()
+        broken = {info.name for info in runs.broken_parts(run)}
+        for name in sorted(broken):
+            wanted = segments.get(name) or [
+                id_
+                for records, ids in segments.items()
+                if runs.broken_inline.get(records) is runs.errors[name]
+                for id_ in ids
+            ]
+            is_lost = not held_elsewhere(run, runs, reading.visible, wanted)
+            more = f"; {run.name} names it, and what was in it is " + (
+                "nowhere else" if is_lost else "elsewhere as well"
+            )
+            reading.problems.append(
+                log_problem(
+                    ProblemKind.DAMAGED_PART, name, runs.errors[name], more=more, is_lost=is_lost
+                )
+            )
+    for name, error in sorted(runs.unkept.items()):
+        reading.problems.append(log_problem(ProblemKind.LOST_ROWS, name, error))
+    for run in runs.runs.values():
+        covered = run.covered
+        links = zip(
+            covered.digests.rows(),
+            covered.writers.rows(),
+            covered.seqs.tolist(),
+            covered.previous.rows(),
+            strict=True,
+        )
+        for digest, writer, seq, previous in links:
+            reading.chain[digest] = (WriterId(writer), seq, previous)
+
+
+def _check_signatures(reading: LogReading, trusts: Callable[[KeyId | None], bool]) -> None:
+    """Count by whom log objects are signed; a signature that does not fit is a problem."""
+    signed: dict[str, Signature | None] = {n: s.signature for n, s in reading.segments.items()}
+    signed |= {name: run.signature for name, run in reading.runs.runs.items()}
+    for name, signature in signed.items():
+        if signature is None:
+            reading.signatures["not needed" if trusts(None) else "missing"] += 1
+            continue
+        try:
+            key = signature.verified_key()
+        except CorruptionError as error:
+            reading.problems.append(log_problem(ProblemKind.FORGED, name, error))
+            continue
+        if trusts(key):
+            reading.signatures["by trusted keys"] += 1
+        else:
+            reading.signatures["by other keys"] += 1
+            reading.unknown_keys.add(key)
+    if reading.signatures["missing"]:
+        count = reading.signatures["missing"]
+        reading.notices.append(f"{count} log objects are not signed: anyone may have written them")
+    reading.signatures = +reading.signatures
+    if reading.unknown_keys:
+        keys = ", ".join(key.short for key in sorted(reading.unknown_keys))
+        reading.notices.append(f"log objects are signed by keys that are not trusted here: {keys}")
 
 
 def _check_chains(objects: ObjectStore, reading: LogReading) -> None:
@@ -217,6 +313,6 @@ def _note_strangers(objects: ObjectStore, reading: LogReading) -> None:
             error = UnsupportedFormatError(
                 f"{name} is a log object of a kind that this mandala-cas does not read", name=name
             )
-            reading.problems.append(log_problem(ProblemKind.UNSUPPORTED, name, error))
+            reading.problems.append(log_problem(ProblemKind.DAMAGED_LOG, name, error))
         else:
             reading.notices.append(f"{name} is no object of a store")

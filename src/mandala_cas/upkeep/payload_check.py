@@ -7,13 +7,14 @@ there later. The other order gives false alarms whenever somebody writes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from mandala_cas.blobs.store import BlobStore
+from mandala_cas.errors import MandalaError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectStore
@@ -73,8 +74,10 @@ class PayloadCheck:
     absent_inputs: set[ContentId] = field(default_factory=set)
     moved_count: int = 0
 
-    def check_places(self) -> None:
+    def check_places(self, broken_inline: Mapping[str, MandalaError]) -> None:
         """Find the rows whose object is not there, or too short.
+
+        ``broken_inline`` are the parts whose inline payloads cannot be read, and why.
 
         A loose blob may have another size than a record states, for another zstd may have made it:
         the bytes of such a one are read.
@@ -91,6 +94,12 @@ class PayloadCheck:
             end = values.numbers("offset").astype(np.int64) + stored
             fits = np.where(tiers == Tier.PACK, end <= size, stored == size)
             failed = used & (tiers != Tier.INLINE) & ~((size >= 0) & fits)
+            if name in broken_inline:
+                error = broken_inline[name]
+                where = str(error.details.get("name", name))
+                reason = _Failure(ProblemKind.DAMAGED_PART, where, str(error))
+                inline = np.flatnonzero(used & (tiers == Tier.INLINE)).tolist()
+                self.failures.update(dict.fromkeys([Row(name, row) for row in inline], reason))
             for row in np.flatnonzero(failed).tolist():
                 location = locations[row]
                 if tiers[row] == Tier.LOOSE and size[row] >= 0:
@@ -128,11 +137,36 @@ class PayloadCheck:
         contents = {self._content_id(row) for row in self.failures}
         gone = contents - self._readable(contents)
         found: dict[ContentId, list[ValueRecord]] = defaultdict(list)
-        for row in self.failures:
-            record = self.live.parts[row.part_name].value_record(row.row)
-            if record.content_id in gone:
-                found[record.content_id].append(record)
+        for row, failure in self.failures.items():
+            content_id = self._content_id(row)
+            if content_id not in gone:
+                continue
+            records = found[content_id]
+            # A row whose inline payload is damaged says no more than that it is gone.
+            if failure.kind is not ProblemKind.DAMAGED_PART:
+                records.append(self.live.parts[row.part_name].value_record(row.row))
         return dict(found)
+
+    def look_into(self, object_names: Collection[str]) -> list[ValueRecord]:
+        """Read all values that any record places in these objects; return those that are whole.
+
+        Also what no call uses any more: another writer may be about to use it again. The others
+        are failures from here on.
+        """
+        rows = []
+        for name, part in self.live.parts.items():
+            locations = part.values.text("location")
+            wanted = np.array([word in object_names for word in locations.words], bool)
+            if len(locations):
+                there = np.flatnonzero(wanted[locations.codes])
+                rows += [Row(name, row) for row in there.tolist()]
+        for row in rows:
+            self.failures.pop(row, None)
+        self._read(rows)
+        whole = [row for row in rows if row not in self.failures]
+        records = [self.live.parts[row.part_name].value_record(row.row) for row in whole]
+        elsewhere = self._readable({record.content_id for record in records}, object_names)
+        return [record for record in records if record.content_id not in elsewhere]
 
     def problems(self) -> list[Problem]:
         """Return the problems, one for each object and kind, in order of names."""
@@ -148,7 +182,7 @@ class PayloadCheck:
             self.promised_count += len(kept)
             gone = ids - readable - kept
             needed = self.needed(gone)
-            if kind is ProblemKind.MISSING and not needed:
+            if not needed and name not in self.sizes:
                 # What garbage collection and repair leave: another place has the value, or it is
                 # an input that nobody had any more. No call promised it.
                 self.moved_count += len(ids & readable)
@@ -207,13 +241,16 @@ class PayloadCheck:
         part = self.live.parts[row.part_name]
         return ContentId(part.values.fixed("content_id")[row.row])
 
-    def _readable(self, content_ids: set[ContentId]) -> set[ContentId]:
-        """Return those values that have a row without a failure."""
+    def _readable(
+        self, content_ids: set[ContentId], but_in: Collection[str] = ()
+    ) -> set[ContentId]:
+        """Return those values that have a row without a failure, outside of some objects."""
         return {
             ContentId(part.values.fixed("content_id")[row])
             for name, part in self.live.parts.items()
             for row in rows_of(part.values.fixed("content_id"), content_ids)
             if Row(name, row) not in self.failures
+            and part.values.text("location")[row] not in but_in
         }
 
     def needed(self, content_ids: set[ContentId]) -> set[ContentId]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,6 +35,15 @@ class Found:
 
     record: ValueRecord
     data: bytes
+
+
+def rescue(objects: ObjectStore, records: Iterable[ValueRecord]) -> Iterator[Found]:
+    """Yield values from the places that their records name, those that are whole."""
+    blobs = BlobStore(objects)
+    for record in records:
+        (data,) = blobs.get_many([Placement(record.location, record.offset, record.stored_size)])
+        if data is not None and check_value(record, data) is None:
+            yield Found(replace(record, stored_size=len(data)), data)
 
 
 def salvage(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mandala_cas.imports import Storage, op
+from mandala_cas.log.merge import PartLimits
+from mandala_cas.log.run_making import RunInputs, make_run
+from mandala_cas.log.segment import decode_segment
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.refs import Ref
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.layout import SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 
 SIZES = {Tier.INLINE: 10, Tier.PACK: 5_000, Tier.LOOSE: 140_000}
@@ -82,3 +87,27 @@ def flip(objects: ObjectStore, name: str, position: int) -> None:
         data[position % len(data)] ^= 16
 
     replace_bytes(objects, name, change)
+
+
+def copy_of(objects: ObjectStore) -> MemoryObjectStore:
+    """Return a store with the same objects."""
+    copied = MemoryObjectStore()
+    for info in objects.list(""):
+        copied.put(info.name, [objects.get(info.name)])
+    return copied
+
+
+def compacted(objects: ObjectStore, *, rows_a_part: int | None = None) -> str:
+    """Put a run that covers all segments, take those away, and return its name."""
+    chance = random.Random(7)  # noqa: S311 (the same run every time)
+    segments = [
+        (decode_segment(name, objects.get(name)), None) for name in names(objects, SEGMENTS)
+    ]
+    limits = PartLimits() if rows_a_part is None else PartLimits(rows_a_part)
+    made = make_run(
+        RunInputs(segments), created_us=10**15, draw=chance.randbytes, signer=None, limits=limits
+    )
+    objects.put_many({name: sealed.parts for name, sealed in made.parts.items()})
+    objects.put(made.run.name, made.run.sealed.parts)
+    objects.delete(segment.name for segment, _ in segments)
+    return made.run.name
