@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mandala_cas.envelope.signatures import Signer
-from mandala_cas.log.run_making import RunInputs, make_run
+from mandala_cas.log.run import Run
+from mandala_cas.log.run_making import RunInputs, WholeRun, make_run
 from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
-from mandala_cas.model.ids import ContentId, KeyId
+from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, parse_segment_name
 from mandala_cas.upkeep.findings import Problem, ProblemKind
@@ -25,7 +26,7 @@ from mandala_cas.upkeep.log_reading import LogReading
 from mandala_cas.upkeep.payload_check import PayloadCheck
 from mandala_cas.upkeep.progress import Progress, silent
 from mandala_cas.upkeep.publishing import Publisher
-from mandala_cas.upkeep.quarantine import put_aside
+from mandala_cas.upkeep.quarantine import hole_name, put_aside
 from mandala_cas.upkeep.repair_report import Act, Action, RepairReport
 from mandala_cas.upkeep.run_rescue import readable_rest, rows_of_lost_run
 from mandala_cas.upkeep.salvage import rescue, salvage
@@ -195,8 +196,26 @@ class _Repair:
                     f"a run with the rows of {run.name} that can be read: "
                     f"{made.header.call_count} of {run.header.call_count} calls",
                 )
+            self._put_down_lost(run, rest)
             self.doomed[run.name] = problem
             self.doomed |= {name: by_name.get(name, problem) for name in bad if name in broken}
+
+    def _put_down_lost(self, run: Run, rest: WholeRun | None) -> None:
+        """Put down as lost those segments of a damaged run that a later one still names.
+
+        Before the run is put aside: only it says of them that they were there.
+        """
+        kept = frozenset() if rest is None else rest.run.covers
+        have = kept | self.reading.visible | self.reading.covered()
+        digests = zip(run.covered.digests.rows(), run.covered.segment_ids, strict=True)
+        gone = {digest: id_ for digest, id_ in digests if id_ not in have}
+        for digest, (_, _, previous) in self.reading.chain.items():
+            if previous in gone and digest not in gone:
+                id_ = gone[previous]
+                name = hole_name(WriterId(id_[:8]), int.from_bytes(id_[8:12], "big"))
+                message = f"a segment was in {run.name}, which is damaged there, and nowhere else"
+                self.objects.put(name, [f"{message}\n".encode()])
+                self._act(Act.NOTED, name, message, next_step=_AGAIN)
 
     def put_down_holes(self) -> None:
         """Put down the segments that are missing, so that they are known to be."""

@@ -44,6 +44,16 @@ def small_store(objects: ObjectStore | None = None) -> ObjectStore:
     return objects
 
 
+def tiny_store() -> ObjectStore:
+    """Return a store with a packed and a loose value, in two segments."""
+    objects = MemoryObjectStore()
+    with Storage(objects) as storage:
+        numbers_for_upkeep(1, SIZES[Tier.PACK])
+        storage.commit()
+        numbers_for_upkeep(1, SIZES[Tier.LOOSE])
+    return objects
+
+
 def refs_of(objects: ObjectStore) -> list[Ref]:
     """Return the refs of the last calls, smallest first."""
     with Storage(objects):
@@ -97,13 +107,13 @@ def copy_of(objects: ObjectStore) -> MemoryObjectStore:
     return copied
 
 
-def compacted(objects: ObjectStore, *, rows_a_part: int | None = None) -> str:
+def compacted(objects: ObjectStore, *, calls_a_part: int | None = None) -> str:
     """Put a run that covers all segments, take those away, and return its name."""
     chance = random.Random(7)  # noqa: S311 (the same run every time)
     segments = [
         (decode_segment(name, objects.get(name)), None) for name in names(objects, SEGMENTS)
     ]
-    limits = PartLimits() if rows_a_part is None else PartLimits(rows_a_part)
+    limits = PartLimits() if calls_a_part is None else PartLimits(calls_a_part)
     made = make_run(
         RunInputs(segments), created_us=10**15, draw=chance.randbytes, signer=None, limits=limits
     )
