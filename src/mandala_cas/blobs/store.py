@@ -18,19 +18,39 @@ class BlobStore:
         """Keep payload in ``objects``."""
         self._objects = objects
 
-    def put_loose(self, payload_hash: PayloadHash, sealed: Sealed) -> Placement:
+    def put_loose(
+        self, payload_hash: PayloadHash, sealed: Sealed, *, nonce: bytes = b""
+    ) -> Placement:
         """Store a value as an object of its own, and return its place.
 
         Storing it again changes nothing that a reader could tell, so callers may retry freely.
+        With a ``nonce`` it has a name that was never used: where the plain one is condemned, or
+        what lies under it is damaged.
         """
-        name = blob_name(payload_hash)
-        self._objects.put(name, sealed.parts)
+        return self.put_at(blob_name(payload_hash, nonce), sealed)
+
+    def put_at(self, name: str, sealed: Sealed) -> Placement:
+        """Store a value under the name that its record has already, and return its place."""
+        self._objects.put(check_payload_name(name), sealed.parts)
         return Placement(name, 0, sealed.size)
 
     def put_packs(self, packs: Sequence[Pack]) -> None:
         """Store packs, at the same time where that is faster. Callers may retry freely."""
         if packs:
             self._objects.put_many({pack.name: pack.sealed.parts for pack in packs})
+
+    def has(self, place: Placement) -> bool:
+        """Tell whether there is an object that reaches as far as ``place``; reads one byte.
+
+        Of a loose blob the size says nothing: another writer may have put it in fewer bytes.
+
+        Raises:
+            CorruptionError: the place is in no pack and no loose blob.
+        """
+        is_loose = check_payload_name(place.name).startswith(BLOBS)
+        last = 0 if is_loose else place.offset + max(place.size, 1) - 1
+        (data,) = self._objects.get_ranges([ByteRange(place.name, last, 1)])
+        return bool(data)
 
     def get_many(self, places: Sequence[Placement]) -> list[bytes | None]:
         """Return the sealed values at ``places``, in their order; None where no object is.

@@ -16,6 +16,8 @@ from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatE
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
+# By name: each extension module written in Rust has a class of its own for this.
+_PANIC: Final = "PanicException"
 
 
 class CodecRegistry:
@@ -107,8 +109,12 @@ class CodecRegistry:
                 "the stack that is left here; load it from further up",
                 codec_name=codec_name,
             ) from None
-        except Exception as error:
+        except BaseException as error:
             # Whatever a decoder trips over: the bytes are to blame, and the caller is told so.
+            # Rust panics are no `Exception`, and so are Ctrl-C and the end of the process, which
+            # must pass.
+            if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                raise
             raise CorruptionError(
                 f"a payload of {payload.nbytes} bytes is not what codec {codec_name!r} writes "
                 f"({type(error).__name__}: {error}); do not rely on it",

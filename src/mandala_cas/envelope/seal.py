@@ -220,6 +220,8 @@ def _read_head(
         or compression > Compression.ZSTD
         or found_kind > max(Kind)
     ):
+        if _was_of_this_version(view):
+            raise corruption(name, "does not match its own check sum")
         raise UnsupportedFormatError(
             f"{name} has envelope version {version}, kind {found_kind}, compression {compression}, "
             f"flags {flags:#x}; this mandala-cas reads version {VERSION}: upgrade it",
@@ -235,6 +237,25 @@ def _read_head(
         raise corruption(name, f"claims a header of {size} bytes in {len(view)}")
     head = bytes(view[:end])
     return head, _unpack_fields(name, head[_PREFIX_SIZE:]), flags, Compression(compression)
+
+
+def _was_of_this_version(view: memoryview) -> bool:
+    """Tell whether the check sum is that of an object of this version.
+
+    Then the four bytes behind the magic were changed since, and nobody is to be told to upgrade.
+    """
+    end = _PREFIX_SIZE + int.from_bytes(view[12:16], "little")
+    for flags in (0, _FLAG_SIGNED):
+        trailer_size = _TRAILER_SIZE + (_SIGNATURE_TRAILER_SIZE if flags else 0)
+        if end + trailer_size > len(view):
+            continue
+        rest, trailer = bytes(view[12:end]), bytes(view[len(view) - trailer_size :])
+        for kind in Kind:
+            for compression in Compression:
+                head = MAGIC + bytes((VERSION, kind, compression, flags)) + rest
+                if blake3(head + trailer[:-8]).digest(8) == trailer[-8:]:
+                    return True
+    return False
 
 
 def _unpack_fields(name: str, packed: bytes) -> dict[str, Any]:

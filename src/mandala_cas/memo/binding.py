@@ -128,6 +128,28 @@ class Binder:
         cut = max(len(self._positional), positional_count)
         return [value for _, value in arguments[:cut]], dict(arguments[cut:])
 
+    def rebind(self, inputs: Mapping[str, Any]) -> tuple[Arguments, int] | None:
+        """Return what ``bind`` gave for a call on record, and what ``unbind`` needs besides.
+
+        ``inputs`` are those on record, by name; new arguments that they lack are at their
+        defaults. None where they are not the inputs of this signature.
+        """
+        rest = dict(inputs)
+        rest.update({n: new.value for n, new in self.new_arguments.items() if n not in rest})
+        positional = list(self._positional)
+        while self._unnamed is not None:
+            name = f"{self._unnamed}{len(positional) - len(self._positional)}"
+            if name not in rest:
+                break
+            positional.append(name)
+        named = [*positional, *(name for name, _, _ in self._keyword_only)]
+        if any(name not in rest for name in named):
+            return None
+        bound = [(name, rest.pop(name)) for name in named]
+        if rest and not self._var_keyword:
+            return None
+        return [*bound, *rest.items()], len(positional)
+
     def _excess_keywords(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arguments:
         """Return the keywords that no parameter takes."""
         given_twice = self._keywords.intersection(self._positional[: len(args)], kwargs)

@@ -12,6 +12,7 @@ from mandala_cas.memo.context import Session, run_in_body
 from mandala_cas.memo.definition import Definition
 from mandala_cas.memo.outputs import name_outputs
 from mandala_cas.memo.places import Place
+from mandala_cas.memo.registry import register
 from mandala_cas.memo.unwrapping import unwrap, unwrap_held
 from mandala_cas.model.entries import CallRecord, Slot
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, output_history_id
@@ -35,6 +36,15 @@ class NewCall:
     positional_count: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MadeCall:
+    """A call that has run, its outputs, and what a book must take in to put it on record."""
+
+    record: CallRecord
+    outputs: list[Any]
+    prepared: list[Prepared]
+
+
 def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
     """Run the op, and put the call on record with its values; return both.
 
@@ -42,8 +52,21 @@ def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
         UsageError: an input or output cannot be stored or had. Nothing is on record then, as when
             the op itself raises, whose exception passes unchanged.
     """
+    made = run(call)
+    call.session.book.record(made.record, made.prepared)
+    return made.record, made.outputs
+
+
+def run(call: NewCall) -> MadeCall:
+    """Run the op, and take the bytes of what it was given and gave; nothing is on record yet.
+
+    Raises:
+        UsageError: an input or output cannot be stored or had.
+    """
     definition, session = call.definition, call.session
     book = session.book
+    # Of two definitions under one name, the one that is called is the one in use.
+    register(definition)
     values, prepared = _values_of_inputs(call, book)
     args, kwargs = definition.binder.unbind(values, call.positional_count)
 
@@ -74,8 +97,7 @@ def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
         outputs=tuple(slots),
         parent=session.parent,
     )
-    book.record(record, prepared)
-    return record, outputs
+    return MadeCall(record, outputs, prepared)
 
 
 def _values_of_inputs(

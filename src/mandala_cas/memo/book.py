@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.outcomes import Outcome
 from mandala_cas.model.refs import Ref, RefLoader
 
 
@@ -50,7 +51,20 @@ class CallBook(Protocol):
 
         Raises:
             NotFoundError: one of them is not in this book.
+            CorruptionError: one is on record, and could neither be read nor computed again.
         """
+        ...
+
+    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+        """Return for each of ``refs`` its value or what is wrong with it, fetched together.
+
+        A CorruptionError is that of a value which is on record and cannot be read. Nothing is
+        computed.
+        """
+        ...
+
+    def creators(self, ref: Ref) -> Sequence[CallRecord]:
+        """Return calls on record that gave the value of ``ref``, that of its history first."""
         ...
 
     def prepare(self, value: Any, content_id: ContentId | None = None) -> Prepared:
@@ -69,6 +83,19 @@ class CallBook(Protocol):
 
         ``values`` are what ``prepare`` of this book gave. Recording twice is harmless.
         """
+        ...
+
+    def record_again(
+        self, call: CallRecord, values: Sequence[Prepared], lost: Collection[ContentId]
+    ) -> None:
+        """Put a call on record that was there; its records that gave ``lost`` count no more.
+
+        What a crash leaves is the old records, or the new one, or both.
+        """
+        ...
+
+    def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
+        """Count the records of a call that gave ``lost`` as lost, so that it is made again."""
         ...
 
     def now_us(self) -> int:

@@ -38,6 +38,14 @@ def current() -> Session | None:
     return _CURRENT.get()
 
 
+def entered(book: CallBook) -> Session | None:
+    """Return the innermost of the entries into ``book``, at any depth; None if there is none."""
+    session = _CURRENT.get()
+    while session is not None and session.book is not book:
+        session = session.previous
+    return session
+
+
 def innermost(book: CallBook) -> Session:
     """Return the innermost entry, which must be into ``book``.
 

@@ -12,7 +12,7 @@ from mandala_cas.memo.binding import Binder
 from mandala_cas.versions.source import Source
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Definition:
     """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared."""
 

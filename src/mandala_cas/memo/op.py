@@ -16,6 +16,7 @@ from mandala_cas.memo.binding import Binder
 from mandala_cas.memo.context import current
 from mandala_cas.memo.definition import Definition, check_function, check_texts, name_of
 from mandala_cas.memo.outputs import OutputCount, declared_outputs
+from mandala_cas.memo.registry import register
 from mandala_cas.memo.run import answer, run_plainly
 from mandala_cas.model.ids import SourceHash
 from mandala_cas.versions.source import Source
@@ -41,6 +42,7 @@ class Op(Generic[P, R_co]):
         """Wrap what ``@op`` was given."""
         functools.update_wrapper(self, definition.function)
         self._definition = definition
+        register(definition)
 
     @property
     def name(self) -> str:

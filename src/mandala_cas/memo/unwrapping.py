@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import CallBook
 from mandala_cas.model.refs import Ref
 
@@ -37,24 +37,31 @@ def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:
 
     Raises:
         UsageError: it is not in memory, and neither the storage it came from nor ``book`` has it.
+        CorruptionError: the storage it came from cannot read it any more, and ``book`` has no
+            other.
     """
     if ref.in_memory:
         return ref.value
     sources = "neither in memory"
     cause: NotFoundError | None = None
+    lost: CorruptionError | None = None
     if ref.loader is not None:
         try:
             return ref.loader.load_ref_value(ref)
         except NotFoundError as error:
             cause = error
             sources += f" nor in {ref.loader!r}"
+        except CorruptionError as error:
+            lost = error
     if book is not None and book.loader is not ref.loader:
         try:
             return book.load([ref])[0]
         except NotFoundError as error:
             cause = error
             sources += f" nor in {book.loader!r}"
-    elif ref.loader is None:
+    if lost is not None:
+        raise lost
+    if ref.loader is None and book is None:
         sources += " nor of a storage that could be asked"
     raise UsageError(
         f"{what}: the value of {ref!r} is {sources}; load it with storage.unwrap(ref) of the "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import CodecRegistry, default_registry
 from mandala_cas.errors import UsageError
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
@@ -25,10 +26,14 @@ from mandala_cas.storage.keyring import KeyFile, default_key_path
 from mandala_cas.storage.opening import Location, Mode, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
+from mandala_cas.storage.whole_log import WholeLog
+from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import ValueEncoder
+from mandala_cas.values.stored import StoredValues
 from mandala_cas.values.trust import PicklePolicy, Trust
+from mandala_cas.values.unreadable import UnreadablePlaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Assembly:
     lookup: CallLookup
     recorder: Recorder
     trust: Trust
-    values: ValueLoader
+    log: WholeLog
     book: StoredCalls
 
     def keep_index(self) -> None:
@@ -106,21 +111,37 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     blobs, codecs = BlobStore(objects), default_registry()
     view, lookup, base = _read_log(objects, places)
     writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
+    own_key = key.key_id if key is not None else _no_key
+    trust = Trust(settings.pickle, own_key, unsigned_is_own=not persistent)
+
+    def may_decode(copy: ValueCopy) -> bool:
+        return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
+
     recorder = Recorder(
         blobs=blobs,
         writer=writer,
         view=view,
         lookup=lookup,
         flush_after_us=settings.flush_after_s * 1e6,
+        is_readable=may_decode,
     )
-    own_key = key.key_id if key is not None else _no_key
-    trust = Trust(settings.pickle, own_key, unsigned_is_own=not persistent)
-    values = ValueLoader(blobs, codecs, ValueSource(recorder.held, lookup.copies), trust)
+    log = WholeLog(view, recorder)
+    unreadable = UnreadablePlaces()
+    stored = StoredValues(
+        blobs,
+        lookup,
+        is_held=lambda content_id: recorder.held(content_id) is not None,
+        may_decode=may_decode,
+        hides_records=log.hides_records,
+        unreadable=unreadable,
+    )
+    source = ValueSource(recorder.held, lookup.copies, recorder.refresh)
     book = StoredCalls(
         lookup=lookup,
         recorder=recorder,
-        encoder=ValueEncoder(blobs, codecs, _readable(recorder, lookup, codecs, trust)),
-        values=values,
+        encoder=ValueEncoder(blobs, codecs, stored, unreadable.nonce_for),
+        values=ValueLoader(blobs, codecs, source, trust, unreadable),
+        creators=Creators(log.parts, lookup.dots),
         loader=loader,
         clock_us=now_us,
     )
@@ -136,7 +157,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         lookup=lookup,
         recorder=recorder,
         trust=trust,
-        values=values,
+        log=log,
         book=book,
     )
 
@@ -161,25 +182,6 @@ def _read_log(
 def now_us() -> int:
     """Return the time, in microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-def _readable(
-    recorder: Recorder, lookup: CallLookup, codecs: CodecRegistry, trust: Trust
-) -> Callable[[ContentId], bool]:
-    """Return what tells whether the store has a copy of a value that this user may decode.
-
-    A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
-    """
-
-    def is_readable(content_id: ContentId) -> bool:
-        if recorder.held(content_id) is not None or lookup.has_open_value(content_id):
-            return True
-        return any(
-            not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
-            for copy in lookup.copies(content_id)
-        )
-
-    return is_readable
 
 
 def _no_key() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mandala_cas.codec.canonical import content_id
+from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
+from mandala_cas.memo import recovery
 from mandala_cas.memo.book import Prepared
-from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.ids import CallContentId, CallId, ContentId
-from mandala_cas.model.refs import Ref, RefLoader
+from mandala_cas.memo.reports import explained
+from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, constant_history_id
+from mandala_cas.model.outcomes import Loaded, Outcome
+from mandala_cas.model.refs import AtomRef, Ref, RefLoader
+from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import PreparedValue, ValueEncoder
@@ -26,6 +31,7 @@ class StoredCalls:
         recorder: Recorder,
         encoder: ValueEncoder,
         values: ValueLoader,
+        creators: Creators,
         loader: RefLoader,
         clock_us: Callable[[], int],
     ) -> None:
@@ -34,6 +40,7 @@ class StoredCalls:
         self._recorder = recorder
         self._encoder = encoder
         self._values = values
+        self._creators = creators
         self._clock_us = clock_us
         self.loader = loader
 
@@ -50,8 +57,36 @@ class StoredCalls:
         return self._lookup.find_equal(content_id)
 
     def load(self, refs: Sequence[Ref]) -> list[Any]:
-        """Return the values of refs, fetched together."""
-        return self._values.load_many([ref.content_id for ref in refs])
+        """Return the values of refs, fetched together; inside the storage, lost ones are made."""
+        return recovery.load(refs, self)
+
+    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+        """Return for each ref its value or what is wrong with it, fetched together."""
+        return self._values.load_each([ref.content_id for ref in refs])
+
+    def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
+        """Return values by content id, in one batch; a question runs no op."""
+        values = []
+        for value_id, outcome in zip(content_ids, self._values.load_each(content_ids), strict=True):
+            if isinstance(outcome, CorruptionError):
+                ref = AtomRef(constant_history_id(value_id), value_id)
+                raise explained(ref, outcome, self.creators(ref)) from outcome
+            if not isinstance(outcome, Loaded):
+                raise outcome
+            values.append(outcome.value)
+        return values
+
+    def creators(self, ref: Ref) -> list[CallRecord]:
+        """Return calls on record that gave the value of a ref, that of its history first."""
+        found = [
+            *self._creators.by_history(ref.history_id),
+            *self._creators.by_content({ref.content_id}),
+        ]
+        gave: dict[CallId, CallRecord] = {}
+        for _, record in found:
+            if any(slot.content_id == ref.content_id for slot in record.outputs):
+                gave.setdefault(record.call_id, record)
+        return list(gave.values())
 
     def prepare(self, value: Any, content_id: ContentId | None = None) -> PreparedValue:
         """Take the bytes of a value."""
@@ -62,6 +97,26 @@ class StoredCalls:
         own = [value for value in values if isinstance(value, PreparedValue)]
         assert len(own) == len(values), "the memoizer hands back what `prepare` gave it"
         self._recorder.record(call, own)
+
+    def record_again(
+        self, call: CallRecord, values: Sequence[Prepared], lost: Collection[ContentId]
+    ) -> None:
+        """Put a call on record anew, and hide those of its records that gave what is lost.
+
+        Both are in one batch, so in one segment: a crash leaves the old records or the new one. A
+        batch that is split all the same begins with the tombstones: then a crash in between leaves
+        a call that counts as not made, and is made again.
+        """
+        with self._recorder.lock:
+            self.mark_lost(call.call_id, lost)
+            self.record(call, values)
+
+    def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
+        """Hide those records of a call that gave what is lost."""
+        dots = [c.dot for c in self._creators.by_content(lost) if c.record.call_id == call_id]
+        self._recorder.drop(
+            [Tombstone(d.writer, d.seq, d.row, d.row, TombstoneReason.LOST) for d in dots]
+        )
 
     def now_us(self) -> int:
         """Return the time, in microseconds since 1970."""

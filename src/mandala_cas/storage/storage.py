@@ -10,11 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
-from mandala_cas.log.columns import LENGTH_MAX
 from mandala_cas.memo import context
 from mandala_cas.memo.op import Op
 from mandala_cas.model.calls import Call
-from mandala_cas.model.entries import Tombstone
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
 from mandala_cas.objectstore.opening import Engine
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
-    from mandala_cas.log.part import LogPart
-    from mandala_cas.log.segment import Segment
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
 # tens of milliseconds on a bucket.
@@ -186,7 +182,7 @@ class Storage:
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""
-        return self._parts.values.load_many([ref.content_id])[0]
+        return self._parts.book.load([ref])[0]
 
     # Calls
 
@@ -252,12 +248,12 @@ class Storage:
         if self._tables is None:
             from mandala_cas.index.tables import TableCache  # noqa: PLC0415 (heavy)
 
-            self._tables = TableCache(self._log_parts)
+            self._tables = TableCache(self._parts.log.parts)
         return self._tables.tables()
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch."""
-        return self._parts.values.load_many(content_ids)
+        return self._parts.book.load_values(content_ids)
 
     def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
         """Return a ref of this storage."""
@@ -284,16 +280,6 @@ class Storage:
         """Whether a listing costs next to nothing."""
         return "://" not in self._parts.objects.url
 
-    def _log_parts(self) -> list[LogPart]:
-        """Return what is visible of the log, and the batch as one part more."""
-        from mandala_cas.index.unpublished import open_segments  # noqa: PLC0415 (heavy)
-
-        with self._parts.recorder.lock:
-            published = list(self._parts.view.parts.values())
-            pending = open_segments(self._parts.recorder.unpublished())
-        # Ctrl-C right after a publish can leave in the batch what is in the store already.
-        return [*published, *(part for part in pending if not _is_known(part, published))]
-
     def _check_writable(self, verb: str) -> None:
         """Refuse to change a store that is open for reading."""
         self._check_open()
@@ -304,13 +290,6 @@ class Storage:
         """Refuse to work after `close`."""
         if self._closed:
             raise UsageError(f"{self!r} is closed; open the store again with Storage(...)")
-
-
-def _is_known(part: Segment, published: Sequence[LogPart]) -> bool:
-    """Tell whether calls of this segment are in one of the parts."""
-    header = part.header
-    everything = Tombstone(header.writer, header.seq, 0, LENGTH_MAX)
-    return any(other.rows_named_by(everything) for other in published)
 
 
 def _monotonic() -> float:

@@ -1,11 +1,14 @@
-"""Decoding of values: locate, fetch, verify, trust, decode, in this order."""
+"""Decoding of values: locate, fetch, verify, trust, decode, in this order.
+
+What one copy cannot give, another does; what none can, the log as it is now; what that cannot
+either, a store that promised it. Only then is a value lost, and each is lost alone.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
@@ -17,91 +20,142 @@ from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
+from mandala_cas.model.outcomes import Loaded, Outcome
 from mandala_cas.objectstore.layout import check_payload_name
 from mandala_cas.values.trust import Trust
+from mandala_cas.values.unreadable import UnreadablePlaces
+
+
+class PromisedValues(Protocol):
+    """Other stores that hold what this one gave up its bytes of."""
+
+    def fetch(
+        self, content_ids: Sequence[ContentId]
+    ) -> Mapping[ContentId, tuple[ValueRecord, bytes]]:
+        """Return records and value envelopes, unchecked, of those values that can be had."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSource:
-    """Where values are found: ``held`` in the open batch, or ``copies`` on record."""
+    """Where values are found: ``held`` in the open batch, or ``copies`` on record.
+
+    ``refresh`` takes in what others published; ``promised`` are the stores to ask last.
+    """
 
     held: Callable[[ContentId], tuple[ValueRecord, Sealed] | None]
     copies: Callable[[ContentId], Sequence[ValueCopy]]
+    refresh: Callable[[], None] = lambda: None
+    promised: PromisedValues | None = None
 
 
 class ValueLoader:
     """Gives values by content id, in batches. Each is decoded anew: callers may change it."""
 
     def __init__(
-        self, blobs: BlobStore, codecs: CodecRegistry, source: ValueSource, trust: Trust
+        self,
+        blobs: BlobStore,
+        codecs: CodecRegistry,
+        source: ValueSource,
+        trust: Trust,
+        unreadable: UnreadablePlaces | None = None,
     ) -> None:
-        """Read payload from ``blobs``, as the records of ``source`` say."""
+        """Read payload from ``blobs``, as the records of ``source`` say.
+
+        What cannot be read is put down in ``unreadable``.
+        """
         self._blobs = blobs
         self._codecs = codecs
         self._source = source
         self._trust = trust
+        self._unreadable = UnreadablePlaces() if unreadable is None else unreadable
 
     def load_many(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return the values, in order; an id that repeats gives the same object.
 
-        A copy that is missing or damaged gives way to the next one on record.
-
         Raises:
             NotFoundError: no record says where a value is.
-            CorruptionError: every copy of a value is missing or damaged.
+            CorruptionError: every copy of a value is missing or damaged, here and elsewhere.
             UntrustedError: a value is a pickle of somebody whom this user does not trust.
         """
-        found: dict[ContentId, Any] = {}
-        waiting: dict[ContentId, list[ValueCopy]] = {}
-        failures: dict[ContentId, list[MandalaError]] = defaultdict(list)
+        outcomes = self.load_each(content_ids)
+        for outcome in outcomes:
+            if isinstance(outcome, MandalaError):
+                raise outcome
+        return [outcome.value for outcome in outcomes if isinstance(outcome, Loaded)]
+
+    def load_each(self, content_ids: Sequence[ContentId]) -> list[Outcome]:
+        """Return for each value, in order, itself or what is wrong with it.
+
+        One that cannot be had keeps nobody from the others. See ``load_many`` for the errors.
+
+        Raises:
+            StoreUnavailableError: the store does not answer, so nothing can be said.
+        """
+        outcomes: dict[ContentId, Outcome] = {}
         for content_id in dict.fromkeys(content_ids):
             held = self._source.held(content_id)
             if held is not None:
-                record, sealed = held
-                found[content_id] = self._decode_envelope(record, sealed.to_bytes(), "this batch")
-            else:
-                waiting[content_id] = self._candidates(content_id, failures)
-        while waiting:
+                outcomes[content_id] = self._attempt(held[0], held[1].to_bytes(), "this batch")
+        self._load_copies([id_ for id_ in content_ids if id_ not in outcomes], outcomes)
+        lost = _lost(outcomes)
+        if lost:
+            # Somebody may have repaired it, or computed it again, since this process looked.
+            self._source.refresh()
+            self._load_copies(lost, outcomes)
+            lost = _lost(outcomes)
+        if lost and self._source.promised is not None:
+            for content_id, (record, data) in self._source.promised.fetch(lost).items():
+                if content_id in outcomes:
+                    outcomes[content_id] = self._take_promised(content_id, record, data)
+        return [outcomes[content_id] for content_id in content_ids]
+
+    def _load_copies(
+        self, content_ids: Iterable[ContentId], outcomes: dict[ContentId, Outcome]
+    ) -> None:
+        """Put into ``outcomes`` what the copies on record give, the first that can be read."""
+        waiting: dict[ContentId, list[ValueCopy]] = {}
+        for content_id in dict.fromkeys(content_ids):
+            copies, refusal = self._candidates(content_id)
+            # What failed before is tried last: it may have been restored.
+            waiting[content_id] = sorted(copies, key=self._unreadable.__contains__)
+            if refusal is not None:
+                outcomes[content_id] = refusal
+        while waiting := {content_id: copies for content_id, copies in waiting.items() if copies}:
             tried = {content_id: copies.pop(0) for content_id, copies in waiting.items()}
             for content_id, outcome in self._try_copies(tried).items():
-                if isinstance(outcome, MandalaError):
-                    failures[content_id].append(outcome)
-                    if not waiting[content_id]:
-                        raise failures[content_id][-1]
-                else:
-                    found[content_id] = outcome.value
-                    del waiting[content_id]
-        return [found[content_id] for content_id in content_ids]
+                outcomes[content_id] = outcome
+                if isinstance(outcome, Loaded):
+                    self._unreadable.discard(tried[content_id])
+                    waiting[content_id].clear()
+                elif isinstance(outcome, CorruptionError):
+                    self._unreadable.add(tried[content_id])
 
-    def _candidates(
-        self, content_id: ContentId, failures: dict[ContentId, list[MandalaError]]
-    ) -> list[ValueCopy]:
-        """Return the copies that may be decoded; says why where there is none."""
+    def _candidates(self, content_id: ContentId) -> tuple[list[ValueCopy], MandalaError | None]:
+        """Return the copies that may be decoded, and why others may not."""
         copies = self._source.copies(content_id)
         if not copies:
-            raise NotFoundError(
+            return [], NotFoundError(
                 f"value {content_id.short} is not in this store; was its ref made with another "
                 "storage, or its call dropped?",
                 content_id=content_id,
             )
-        allowed = []
+        allowed: list[ValueCopy] = []
+        refusal: MandalaError | None = None
         for copy in copies:
             try:
                 if not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows(copy):
                     allowed.append(copy)
                 else:
-                    failures[content_id].append(self._trust.refusal(copy))
-            except CorruptionError as error:
-                failures[content_id].append(error)
-        if not allowed:
-            raise failures[content_id][-1]
-        return allowed
+                    refusal = self._trust.refusal(copy)
+            except MandalaError as error:
+                # A forged signature, or a codec that is not here.
+                refusal = error
+        return allowed, refusal
 
-    def _try_copies(
-        self, tried: dict[ContentId, ValueCopy]
-    ) -> dict[ContentId, _Decoded | MandalaError]:
+    def _try_copies(self, tried: Mapping[ContentId, ValueCopy]) -> dict[ContentId, Outcome]:
         """Fetch all these copies at once; give each one's value, or what is wrong with it."""
-        outcomes: dict[ContentId, _Decoded | MandalaError] = {}
+        outcomes: dict[ContentId, Outcome] = {}
         remote: list[tuple[ContentId, ValueRecord]] = []
         for content_id, copy in tried.items():
             if copy.record.tier is Tier.INLINE:
@@ -126,20 +180,38 @@ class ValueLoader:
                 outcomes[content_id] = self._attempt(record, data, record.location)
         return outcomes
 
-    def _attempt(
-        self, record: ValueRecord, data: bytes, location: str | None
-    ) -> _Decoded | CorruptionError:
+    def _take_promised(self, content_id: ContentId, record: ValueRecord, data: bytes) -> Outcome:
+        """Decode what another store gave; its log is not this one's, so its word is worth less.
+
+        A pickle is decoded if somebody trusted placed the very same payload in this store.
+        """
+        if record.content_id != content_id:
+            return CorruptionError(
+                f"another store gave value {record.content_id.short} for {content_id.short}; do "
+                "not rely on that store",
+                content_id=content_id,
+            )
+        vouched = any(
+            copy.record.payload_hash == record.payload_hash and self._trust.allows_quietly(copy)
+            for copy in self._source.copies(content_id)
+        )
+        try:
+            if self._codecs.runs_code(record.codec_name) and not vouched:
+                return self._trust.refusal(ValueCopy(record, None, None, 0))
+        except MandalaError as error:
+            return error
+        if record.tier is Tier.INLINE:
+            return self._attempt(record, record.inline, None)
+        return self._attempt(record, data, record.location)
+
+    def _attempt(self, record: ValueRecord, data: bytes, location: str | None) -> Outcome:
         """Decode one copy; damage is an outcome, so that another copy can be tried."""
         try:
             if location is None:
-                return _Decoded(self._decode(record, memoryview(data)))
-            return _Decoded(self._decode_envelope(record, data, location))
-        except CorruptionError as error:
+                return Loaded(self._decode(record, memoryview(data)))
+            return Loaded(self._decode(record, open_value(data, name=location, record=record)))
+        except MandalaError as error:
             return error
-
-    def _decode_envelope(self, record: ValueRecord, data: bytes, location: str) -> Any:
-        """Return the value in an envelope."""
-        return self._decode(record, open_value(data, name=location, record=record))
 
     def _decode(self, record: ValueRecord, payload: memoryview) -> Any:
         """Check the payload against the hash that its record names, then decode it."""
@@ -157,8 +229,6 @@ class ValueLoader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """A value, told apart from an error that is one."""
-
-    value: Any
+def _lost(outcomes: Mapping[ContentId, Outcome]) -> list[ContentId]:
+    """Return the values that are on record and cannot be read."""
+    return [id_ for id_, outcome in outcomes.items() if isinstance(outcome, CorruptionError)]

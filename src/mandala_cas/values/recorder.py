@@ -285,7 +285,7 @@ class Recorder(ForkAware):
             batch.segment = waiting.segment
             if not batch.is_placed:
                 for held in batch.loose.values():
-                    self._blobs.put_loose(held.record.payload_hash, held.sealed)
+                    self._blobs.put_at(held.record.location, held.sealed)
                 self._blobs.put_packs(batch.packs)
                 batch.is_placed = True
             # Only now the segment: it promises that its payload can be read, and a crash before

@@ -16,7 +16,7 @@ from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.model.entries import Tier, ValueRecord
-from mandala_cas.model.ids import ContentId
+from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.layout import blob_name
 
 
@@ -38,12 +38,21 @@ class ValueEncoder:
     """Turns values into bytes that can be placed; loose blobs are written at once."""
 
     def __init__(
-        self, blobs: BlobStore, codecs: CodecRegistry, is_stored: Callable[[ContentId], bool]
+        self,
+        blobs: BlobStore,
+        codecs: CodecRegistry,
+        is_stored: Callable[[ContentId], bool],
+        nonce_for: Callable[[PayloadHash], bytes] = lambda _: b"",
     ) -> None:
-        """``is_stored`` tells which values need no bytes of their own."""
+        """``is_stored`` tells which values need no bytes of their own.
+
+        ``nonce_for`` gives what a loose blob's name needs besides its hash: see
+        ``UnreadablePlaces``.
+        """
         self._blobs = blobs
         self._codecs = codecs
         self._is_stored = is_stored
+        self._nonce_for = nonce_for
 
     def prepare(self, value: Any, known_id: ContentId | None = None) -> PreparedValue:
         """Hash and encode ``value``; ``known_id`` spares hashing one that was hashed already.
@@ -76,9 +85,11 @@ class ValueEncoder:
         that costs space, never a wrong answer.
         """
         sealed = _seal(encoded)
-        placed = replace(record, location=blob_name(encoded.payload_hash), stored_size=sealed.size)
+        nonce = self._nonce_for(encoded.payload_hash)
+        location = blob_name(encoded.payload_hash, nonce)
+        placed = replace(record, location=location, stored_size=sealed.size)
         try:
-            self._blobs.put_loose(encoded.payload_hash, sealed)
+            self._blobs.put_loose(encoded.payload_hash, sealed, nonce=nonce)
         except StoreUnavailableError:
             return PreparedValue(record.content_id, placed, _owned(sealed))
         return PreparedValue(record.content_id, placed)

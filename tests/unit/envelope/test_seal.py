@@ -149,11 +149,25 @@ def test_two_objects_are_not_mixed(first: bytes, second: bytes) -> None:
 )
 def test_a_newer_format_asks_for_an_upgrade(position: int, value: int) -> None:
     """A future version, kind, compression or flag is not corruption, and must not read so."""
-    data = bytearray(seal(Kind.VALUE, {}, [b"x"]).to_bytes())
-    data[position] = value
+    whole = seal(Kind.VALUE, {}, [b"x"]).to_bytes()
+    data = rewritten(whole, lambda d: d.__setitem__(position, value))
 
     with pytest.raises(UnsupportedFormatError, match="upgrade it"):
         opened(data)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("position", [8, 9, 10, 11])
+def test_a_bit_that_flipped_is_not_taken_for_a_newer_format(position: int, *, signed: bool) -> None:
+    """Who is told to upgrade, and has the newest, gives up; a damaged value can be had again."""
+    signer = SigningKey(bytes(32)) if signed else None
+    data = bytearray(seal(Kind.VALUE, {}, [b"x" * 500], signer=signer).to_bytes())
+
+    for bit in range(8):
+        data[position] ^= 1 << bit
+        with pytest.raises(CorruptionError):
+            opened(data)
+        data[position] ^= 1 << bit
 
 
 def test_a_version_that_never_was_is_corruption() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from blake3 import blake3
 
-from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.outcomes import Loaded, Outcome
 from mandala_cas.model.refs import Ref
 
 MICROSECONDS_A_TICK = 7
@@ -38,6 +39,7 @@ class FakeBook:
         self.loader = self
         self.calls: dict[CallId, CallRecord] = {}
         self.values: dict[ContentId, Any] = {}
+        self.lost: set[ContentId] = set()
         self.asked: Counter[str] = Counter()
         self._ticks = 0
 
@@ -62,6 +64,36 @@ class FakeBook:
         self.asked["load"] += 1
         self.asked["values"] += len(refs)
         return [self._copy(ref) for ref in refs]
+
+    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+        """Return copies, or what is wrong."""
+        return [self._outcome(ref) for ref in refs]
+
+    def creators(self, ref: Ref) -> list[CallRecord]:
+        """Look through all calls."""
+        giving = [
+            call
+            for call in self.calls.values()
+            if any(slot.content_id == ref.content_id for slot in call.outputs)
+        ]
+        return sorted(
+            giving,
+            key=lambda call: all(slot.history_id != ref.history_id for slot in call.outputs),
+        )
+
+    def record_again(
+        self, call: CallRecord, values: Sequence[Any], lost: Collection[ContentId]
+    ) -> None:
+        """Forget the old one, and put it down."""
+        self.mark_lost(call.call_id, lost)
+        self.record(call, values)
+        self.lost -= {prepared.content_id for prepared in values}
+
+    def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
+        """Forget it if it gave one of them."""
+        self.asked["mark_lost"] += 1
+        if {slot.content_id for slot in self.calls[call_id].outputs} & set(lost):
+            del self.calls[call_id]
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return a copy."""
@@ -94,6 +126,15 @@ class FakeBook:
     def __repr__(self) -> str:
         """Return what messages call this store."""
         return f"FakeBook({self.name})"
+
+    def _outcome(self, ref: Ref) -> Outcome:
+        """Return a copy, unless the value is lost or was never here."""
+        if ref.content_id in self.lost:
+            return CorruptionError(f"value {ref.content_id.short} is gone")
+        try:
+            return Loaded(self._copy(ref))
+        except NotFoundError as error:
+            return error
 
     def _copy(self, ref: Ref) -> Any:
         """Return a copy of a value."""

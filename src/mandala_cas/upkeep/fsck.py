@@ -1,0 +1,153 @@
+"""Verification: reads, and tells what is wrong. It writes nothing, and decodes no value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mandala_cas.errors import UsageError
+from mandala_cas.model.ids import ContentId, KeyId
+from mandala_cas.objectstore import layout
+from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.upkeep.findings import FsckReport, ProblemKind, Tally
+from mandala_cas.upkeep.live import LiveLog
+from mandala_cas.upkeep.log_reading import LogReading, read_log
+from mandala_cas.upkeep.payload_check import PayloadCheck
+from mandala_cas.upkeep.progress import Progress, silent
+from mandala_cas.upkeep.sampling import sample_of
+
+Level = Literal["meta", "refs", "data"]
+
+LEVELS: Final = ("meta", "refs", "data")
+_FOLDERS: Final = (
+    layout.MANIFEST,
+    layout.RUN_PARTS,
+    layout.PACKS,
+    layout.BLOBS,
+    layout.QUARANTINE,
+    layout.LOCAL,
+)
+_NAMED_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A report, and what it was made from; ``check`` is None where payload was not looked at."""
+
+    report: FsckReport
+    reading: LogReading
+    check: PayloadCheck | None
+
+
+def verify(
+    objects: ObjectStore,
+    level: Level = "refs",
+    sample: float | tuple[int, int] | None = None,
+    *,
+    trusts: Callable[[KeyId | None], bool] = lambda _: True,
+    promised: Callable[[ContentId], bool] = lambda _: False,
+    progress: Progress = silent,
+) -> FsckReport:
+    """Return what is wrong with a store.
+
+    Args:
+        objects: the store; it is only read, so one that cannot be written to will do.
+        level: "meta" reads the log; "refs" also lists the payload; "data" reads it as well.
+        sample: for "data": a fraction of the payload, or (n, t) for part n of t.
+        trusts: whose signatures are not worth a word; asked with None about what is not signed.
+        promised: which values another store holds for this one.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: there is no such level or sample.
+        StoreUnavailableError: the store does not answer.
+    """
+    return verify_closely(
+        objects, level, sample, trusts=trusts, promised=promised, progress=progress
+    ).report
+
+
+def verify_closely(
+    objects: ObjectStore,
+    level: Level,
+    sample: float | tuple[int, int] | None,
+    *,
+    trusts: Callable[[KeyId | None], bool],
+    promised: Callable[[ContentId], bool],
+    progress: Progress,
+) -> Verification:
+    """Verify, and return what was read besides the report; see ``verify``."""
+    if level not in LEVELS:
+        raise UsageError(f"a level is one of {', '.join(LEVELS)}, got {level!r}")
+    if sample is not None and level != "data":
+        raise UsageError(f"a sample is for the level data, and {level} was asked for")
+    part = sample_of(sample)
+    reading = read_log(objects, trusts, progress)
+    check: PayloadCheck | None = None
+    if level != "meta":
+        check = check_payload(objects, reading, promised, progress)
+        if level == "data":
+            size = check.check_bytes(part)
+            reading.checked["payload read"] = Tally(0, size)
+        found = check.problems()
+        # Of a part of inline payloads, what is missing says more than that it is damaged.
+        named = {problem.name for problem in found if problem.kind is ProblemKind.DAMAGED_PART}
+        reading.problems = [p for p in reading.problems if p.name not in named] + found
+        _note(reading, check)
+    report = FsckReport(
+        level=level,
+        sample=str(part),
+        problems=tuple(reading.problems),
+        notices=tuple(reading.notices),
+        checked=dict(reading.checked),
+        signatures=dict(sorted(reading.signatures.items())),
+    )
+    return Verification(report, reading, check)
+
+
+def check_payload(
+    objects: ObjectStore,
+    reading: LogReading,
+    promised: Callable[[ContentId], bool],
+    progress: Progress,
+) -> PayloadCheck:
+    """List the payload, now that the log was read, and check every place by that listing."""
+    sizes: dict[str, int] = {}
+    strangers: list[str] = []
+    for info in objects.list(""):
+        if info.name.startswith((layout.PACKS, layout.BLOBS)):
+            sizes[info.name] = info.size
+        elif not info.name.startswith(_FOLDERS) and info.name not in {layout.README, layout.CONFIG}:
+            strangers.append(info.name)
+    for folder, what in ((layout.PACKS, "packs"), (layout.BLOBS, "loose blobs")):
+        found = [size for name, size in sizes.items() if name.startswith(folder)]
+        reading.checked[what] = Tally(len(found), sum(found))
+    if strangers:
+        names = ", ".join(sorted(strangers)[:_NAMED_MAX])
+        reading.notices.append(f"{len(strangers)} objects are none of a store's: {names}")
+    runs = reading.runs.runs.values()
+    live = LiveLog(
+        reading.parts,
+        [tombstone for run in runs for tombstone in run.tombstones],
+        [untag for run in runs for untag in run.untags],
+    )
+    check = PayloadCheck(objects, live, sizes, promised, progress)
+    check.check_places(reading.runs.broken_inline)
+    unnamed = check.unnamed()
+    reading.checked["payload that nothing uses"] = Tally(len(unnamed), sum(unnamed.values()))
+    return check
+
+
+def _note(reading: LogReading, check: PayloadCheck) -> None:
+    """Put down what is worth knowing and no problem."""
+    if check.promised_count:
+        reading.notices.append(
+            f"{check.promised_count} values are not here, and promised elsewhere"
+        )
+    if check.absent_inputs:
+        calls = check.live.affected(check.absent_inputs)
+        reading.notices.append(
+            f"{len(check.absent_inputs)} values that calls took are not there, and no call on "
+            f"record gave them; those that took them still answer: {calls}"
+        )

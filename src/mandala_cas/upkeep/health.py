@@ -1,0 +1,248 @@
+"""Whether anybody keeps a store up: what waits, what failed, and what to do about it.
+
+Asks a view that has been refreshed; reads the few announcements of garbage collection besides, and
+no payload.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from mandala_cas.errors import MandalaError
+from mandala_cas.log.announcements import CONDEMNED, DONE, Announcements
+from mandala_cas.log.run import Run
+from mandala_cas.log.view import ChainHole
+from mandala_cas.model.ids import SegmentId
+from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.objectstore.layout import (
+    JOURNAL,
+    LOCAL,
+    SPOOL,
+    parse_collection_name,
+    parse_segment_name,
+)
+from mandala_cas.upkeep.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
+from mandala_cas.upkeep.printing import as_duration, as_size, as_table
+
+# A listing has a thousand names: far below that, opening a store costs one request.
+UNCOVERED_MAX: Final = 256
+RUNS_MAX: Final = 32
+# A collection that is still not done after a day was left by a process that died.
+_UNFINISHED_AFTER_S: Final = 86_400.0
+
+
+class VisibleManifest(Protocol):
+    """One listing of the manifest."""
+
+    @property
+    def segments(self) -> Mapping[str, ObjectInfo]:
+        """The segments, by name."""
+        ...
+
+    @property
+    def announcements(self) -> Mapping[str, ObjectInfo]:
+        """What collectors announced, by name."""
+        ...
+
+
+class HealthView(Protocol):
+    """What health asks of a view of the log; a ``LogView`` is one."""
+
+    @property
+    def listing(self) -> VisibleManifest:
+        """What the last refresh saw of names."""
+        ...
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """The runs that it saw."""
+        ...
+
+    @property
+    def damaged(self) -> Mapping[str, MandalaError]:
+        """What it could not read."""
+        ...
+
+    def chain_holes(self) -> list[ChainHole]:
+        """Return the segments that were there and are not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing that was looked at: what it is, how it stands, and what to do if anything."""
+
+    what: str
+    state: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """How a store is kept up. ``counts`` are the numbers behind the signs."""
+
+    signs: tuple[Sign, ...]
+    counts: Mapping[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(sign.advice for sign in self.signs)
+
+    def __str__(self) -> str:
+        """Return a table with a column of advice."""
+        rows = [(sign.what, sign.state, sign.advice) for sign in self.signs]
+        return as_table(["what", "state", "advice"], rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain data."""
+        return {
+            "ok": self.ok,
+            "signs": [
+                {"what": sign.what, "state": sign.state, "advice": sign.advice}
+                for sign in self.signs
+            ],
+            "counts": dict(self.counts),
+        }
+
+
+def health(
+    objects: ObjectStore,
+    view: HealthView,
+    *,
+    monitor: UpkeepMonitor | None = None,
+    local: Path | None = None,
+    clock: Callable[[], float] = time.time,
+) -> HealthReport:
+    """Return how a store is kept up.
+
+    Args:
+        objects: the store, to read announcements from.
+        view: its log, refreshed.
+        monitor: how this process's own compactions went.
+        local: this machine's folder of the store: journals and spooled values in it that stay are
+            those of processes that died.
+        clock: gives seconds since 1970, to say how long ago something was.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    counts: dict[str, int] = {}
+    now = clock()
+    signs = [
+        *_log_signs(view, counts, now),
+        *_collection_signs(objects, view, counts, now),
+        *_damage_signs(view, counts),
+        *_own_signs(monitor, counts),
+        *_local_signs(local, counts),
+    ]
+    return HealthReport(tuple(signs), counts)
+
+
+def _log_signs(view: HealthView, counts: dict[str, int], now: float) -> list[Sign]:
+    """Return how much of the log waits for compaction."""
+    covered: set[SegmentId] = set()
+    for run in view.runs.values():
+        covered |= run.covers
+    parsed = [parse_segment_name(name) for name in view.listing.segments]
+    uncovered = sum(name is not None and name.segment_id not in covered for name in parsed)
+    counts["uncovered_segments"] = uncovered
+    counts["runs"] = len(view.runs)
+    newest = max((run.header.created_us for run in view.runs.values()), default=None)
+    advice = "storage.maintain() merges them; opening is slow until then"
+    return [
+        Sign("segments in no run", str(uncovered), advice if uncovered > UNCOVERED_MAX else ""),
+        Sign("runs", str(len(view.runs)), advice if len(view.runs) > RUNS_MAX else ""),
+        Sign("last compaction", _ago(None if newest is None else newest / 1e6, now)),
+    ]
+
+
+def _collection_signs(
+    objects: ObjectStore, view: HealthView, counts: dict[str, int], now: float
+) -> list[Sign]:
+    """Return when garbage was collected, and whether a collection was left undone."""
+    found = view.listing.announcements
+    announcements = Announcements(objects)
+    ended = {done.condemned for done in announcements.read_done(found)}
+    begun = {name: info for name, info in found.items() if _step(name) == CONDEMNED}
+    unfinished = [
+        name
+        for name, info in begun.items()
+        if name not in ended and now - (info.modified or 0.0) > _UNFINISHED_AFTER_S
+    ]
+    counts["unfinished_collections"] = len(unfinished)
+    done = [info.modified or 0.0 for name, info in found.items() if _step(name) == DONE]
+    times = [info.modified or 0.0 for info in begun.values()]
+    return [
+        Sign("last announcement of a collection", _ago(max(times, default=None), now)),
+        Sign("last collection that ended", _ago(max(done, default=None), now)),
+        Sign(
+            "collections left undone",
+            str(len(unfinished)),
+            "storage.gc() goes on with them" if unfinished else "",
+        ),
+    ]
+
+
+def _damage_signs(view: HealthView, counts: dict[str, int]) -> list[Sign]:
+    """Return what of the log cannot be read."""
+    holes = view.chain_holes()
+    counts["damaged_objects"] = len(view.damaged)
+    counts["missing_segments"] = len(holes)
+    advice = "`mandala-cas fsck` says what is lost, storage.repair() mends it"
+    return [
+        Sign("damaged log objects", str(len(view.damaged)), advice if view.damaged else ""),
+        Sign("missing segments", str(len(holes)), advice if holes else ""),
+    ]
+
+
+def _own_signs(monitor: UpkeepMonitor | None, counts: dict[str, int]) -> list[Sign]:
+    """Return how this process's own upkeep went."""
+    if monitor is None:
+        return []
+    count = counts["failed_compactions"] = monitor.failure_count
+    state = f"{count} failed in a row: {monitor.last_error}" if count else "no failures"
+    is_bad = count >= FAILURES_UNTIL_WARNING
+    advice = "storage.maintain() tries again, and raises what is wrong" if is_bad else ""
+    return [Sign("compactions of this process", state, advice)]
+
+
+def _local_signs(local: Path | None, counts: dict[str, int]) -> list[Sign]:
+    """Return what processes of this machine left behind."""
+    if local is None:
+        return []
+    signs = []
+    kinds = (
+        (JOURNAL, "journals", "the next one to open the store commits what is in them"),
+        (SPOOL, "spooled values", "the next one to open the store puts or removes them"),
+    )
+    for folder, what, advice in kinds:
+        sizes = _sizes_in(local / folder.removeprefix(LOCAL))
+        counts[what.replace(" ", "_")] = len(sizes)
+        state = f"{len(sizes)}, {as_size(sum(sizes))}" if sizes else "0"
+        signs.append(Sign(f"{what} on this machine", state, advice if sizes else ""))
+    return signs
+
+
+def _sizes_in(folder: Path) -> list[int]:
+    """Return the sizes of the files in a folder; none where there is no folder."""
+    try:
+        return [path.stat().st_size for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        # It was never made, or somebody is just tidying up: nothing that can be counted.
+        return []
+
+
+def _ago(when: float | None, now: float) -> str:
+    """Return how long ago something was."""
+    return "never" if when is None else f"{as_duration(max(0.0, now - when))} ago"
+
+
+def _step(name: str) -> str | None:
+    """Return which step of a collection a name speaks of."""
+    parsed = parse_collection_name(name)
+    return None if parsed is None else parsed.kind

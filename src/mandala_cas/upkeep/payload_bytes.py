@@ -1,0 +1,74 @@
+"""Payload read and checked against the records that place it, in batches of bounded size.
+
+Hashes are compared; nothing is decoded, so no pickle runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from mandala_cas.blobs.packs import Placement
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.blobs.value import open_value
+from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.envelope.packing import corruption
+from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
+from mandala_cas.model.entries import Tier, ValueRecord
+from mandala_cas.upkeep.progress import Progress, silent
+
+_BATCH_COUNT: Final = 256
+_BATCH_SIZE: Final = 64 << 20
+
+
+def check_values(
+    blobs: BlobStore, records: Sequence[ValueRecord], progress: Progress = silent
+) -> Iterator[tuple[ValueRecord, MandalaError | None]]:
+    """Yield each record with what is wrong with the bytes at its place, or None.
+
+    Bytes that are read at the same time take 64 MiB at most, or are one value.
+    """
+    done = 0
+    for batch in _batches(records):
+        remote = [record for record in batch if record.tier is not Tier.INLINE]
+        places = [Placement(r.location, r.offset, r.stored_size) for r in remote]
+        data = dict(zip(places, blobs.get_many(places), strict=True))
+        for record in batch:
+            place = Placement(record.location, record.offset, record.stored_size)
+            yield record, check_value(record, data.get(place))
+        done += len(batch)
+        progress("values", done, len(records))
+
+
+def check_value(record: ValueRecord, data: bytes | None) -> MandalaError | None:
+    """Return what is wrong with the bytes of one value; its payload hash decides."""
+    name = record.location or f"inline value {record.content_id.short}"
+    try:
+        if record.tier is Tier.INLINE:
+            payload = memoryview(record.inline)
+        elif data is None:
+            return corruption(name, "is not there")
+        else:
+            payload = open_value(data, name=name, record=record)
+        found = payload_hash(
+            record.codec_name, record.codec_version, record.codec_header, (payload,), Digests()
+        )
+    except (CorruptionError, UnsupportedFormatError) as error:
+        return error
+    if found != record.payload_hash:
+        return corruption(name, "does not have the payload that the record says")
+    return None
+
+
+def _batches(records: Sequence[ValueRecord]) -> Iterator[list[ValueRecord]]:
+    """Split records into batches that are bounded in number and in bytes."""
+    batch: list[ValueRecord] = []
+    size = 0
+    for record in records:
+        if batch and (size + record.stored_size > _BATCH_SIZE or len(batch) == _BATCH_COUNT):
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += record.stored_size
+    if batch:
+        yield batch

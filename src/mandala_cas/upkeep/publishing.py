@@ -1,0 +1,147 @@
+"""What upkeep puts on record: payload under fresh names first, then segments that place it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mandala_cas._version import __version__
+from mandala_cas.blobs.packs import NONCE_SIZE, group_for_packs, seal_pack
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.envelope.seal import Sealed
+from mandala_cas.envelope.signatures import Signer
+from mandala_cas.log.announcements import Announcements
+from mandala_cas.log.checks import entry_size
+from mandala_cas.log.segment import NO_PREVIOUS, encode_segment, segment_header
+from mandala_cas.model.entries import Entry, Tier, ValueRecord
+from mandala_cas.model.ids import WriterId
+from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.layout import COLLECTIONS
+from mandala_cas.upkeep.salvage import Found
+
+# Of what is held in memory before it is put, and far below what a segment may have.
+_BATCH_SIZE: Final = 32 << 20
+
+
+class Publisher:
+    """A writer of its own, for one step of upkeep; it holds a few tens of megabytes, or one value.
+
+    Payload is put before the segment that places it, and announcements of garbage collection are
+    looked at behind it, as every writer does. A crash in between leaves payload that nothing names,
+    or places that are found missing and repaired by whoever looks next.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        signer: Signer | None,
+        clock_us: Callable[[], int],
+        draw: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Write to ``objects``; nothing is written yet."""
+        self._objects = objects
+        self._blobs = BlobStore(objects)
+        self._announcements = Announcements(objects)
+        self._signer = signer
+        self._clock_us = clock_us
+        self._draw = draw
+        self._writer = WriterId(draw(WriterId.SIZE))
+        self._seq = 0
+        self._previous = NO_PREVIOUS
+        self._entries: list[Entry] = []
+        self._values: list[Found] = []
+        self._size = 0
+
+    def place(self, found: Found) -> None:
+        """Place a value anew, under a name that nobody used before."""
+        self._values.append(found)
+        self._take(len(found.data))
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Put entries on record."""
+        for entry in entries:
+            self._entries.append(entry)
+            self._take(entry_size(entry))
+
+    def publish(self) -> None:
+        """Put everything into the store; when this returns, it is on record, and will stay."""
+        while self._values or self._entries:
+            placed = [*self._put_packs(), *self._put_blobs()]
+            # Only now: a segment promises that the values it places can be read.
+            self._put_segment([*(record for _, record in placed), *self._entries])
+            self._entries, self._size = [], 0
+            # A collector that announced before it could see the segment deletes what it named.
+            # Such a value is put again, under another name.
+            names = [info.name for info in self._objects.list(COLLECTIONS)]
+            condemned = self._announcements.read(names)
+            self._values = [
+                found
+                for found, record in placed
+                if any(record.location in announced for announced in condemned)
+            ]
+
+    def _put_packs(self) -> list[tuple[Found, ValueRecord]]:
+        """Put the values that belong in packs; return them with their records."""
+        packed = [found for found in self._values if found.record.tier is Tier.PACK]
+        values = [(found.record.payload_hash, _sealed(found)) for found in packed]
+        packs = [
+            seal_pack(group, nonce=self._draw(NONCE_SIZE)) for group in group_for_packs(values)
+        ]
+        self._blobs.put_packs(packs)
+        places = [place for pack in packs for place in pack.placements]
+        return [
+            (
+                found,
+                replace(
+                    found.record,
+                    location=place.name,
+                    offset=place.offset,
+                    stored_size=place.size,
+                ),
+            )
+            for found, place in zip(packed, places, strict=True)
+        ]
+
+    def _put_blobs(self) -> list[tuple[Found, ValueRecord]]:
+        """Put the values that are blobs of their own; return them with their records."""
+        placed = []
+        for found in self._values:
+            if found.record.tier is Tier.LOOSE:
+                place = self._blobs.put_loose(
+                    found.record.payload_hash, _sealed(found), nonce=self._draw(NONCE_SIZE)
+                )
+                record = replace(
+                    found.record, location=place.name, offset=0, stored_size=place.size
+                )
+                placed.append((found, record))
+        return placed
+
+    def _put_segment(self, entries: Sequence[Entry]) -> None:
+        """Put one segment, the next of this writer's chain."""
+        header = segment_header(
+            entries,
+            writer=self._writer,
+            seq=self._seq,
+            previous=self._previous,
+            created_us=self._clock_us(),
+            library=f"mandala-cas {__version__}",
+            session={"upkeep": "repair"},
+        )
+        sealed = encode_segment(entries, header, self._signer)
+        self._objects.put(sealed.name, sealed.sealed.parts)
+        self._seq += 1
+        self._previous = sealed.digest
+
+    def _take(self, size: int) -> None:
+        """Count what is held, and publish it if it is much."""
+        self._size += size
+        if self._size > _BATCH_SIZE:
+            self.publish()
+
+
+def _sealed(found: Found) -> Sealed:
+    """Return a value envelope as something to be put."""
+    return Sealed((found.data,), len(found.data))

@@ -1,0 +1,84 @@
+"""Which calls on record gave a value, or use it: what a lost value costs, and how to get it back.
+
+Columns are searched when somebody asks, which is when something is broken; nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mandala_cas.log.columns import FixedColumn
+from mandala_cas.log.part import LogPart
+from mandala_cas.model.entries import CallRecord
+from mandala_cas.model.ids import CallId, ContentId, Dot, HistoryId
+
+
+class RecordedCall(NamedTuple):
+    """One record of a call, with the dot that names it."""
+
+    dot: Dot
+    record: CallRecord
+
+
+class Creators:
+    """Searches the log for calls by what they gave and what they took."""
+
+    def __init__(
+        self,
+        parts: Callable[[], Sequence[LogPart]],
+        live_dots: Callable[[CallId], Collection[Dot]],
+    ) -> None:
+        """Search ``parts``, the unpublished batch among them; ``live_dots`` tells what counts."""
+        self._parts = parts
+        self._live_dots = live_dots
+
+    def by_history(self, history_id: HistoryId) -> list[RecordedCall]:
+        """Return the live records of the call whose output has this history."""
+        return self._search("history_id", {history_id}, outputs_only=True)
+
+    def by_content(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
+        """Return the live records of all calls that gave one of these values."""
+        return self._search("content_id", set(content_ids), outputs_only=True)
+
+    def users_of(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
+        """Return the live records of all calls that gave or took one of these values."""
+        return self._search("content_id", set(content_ids), outputs_only=False)
+
+    def _search(
+        self, column: str, wanted: set[HistoryId] | set[ContentId], *, outputs_only: bool
+    ) -> list[RecordedCall]:
+        """Return live records with a slot that holds one of ``wanted``, each once, by dot."""
+        found: dict[Dot, CallRecord] = {}
+        for part in self._parts():
+            slots = rows_of(part.slots.fixed(column), wanted)
+            if outputs_only:
+                is_output = part.slots.numbers("is_output")
+                slots = [row for row in slots if is_output[row]]
+            for row in _call_rows(part, slots):
+                record = part.call_record(row)
+                dot = part.dot(row)
+                if dot in self._live_dots(record.call_id):
+                    found[dot] = record
+        return [RecordedCall(dot, found[dot]) for dot in sorted(found)]
+
+
+def rows_of(column: FixedColumn, wanted: Collection[bytes]) -> list[int]:
+    """Return the rows that hold one of ``wanted``, in order, without an object for each row."""
+    if not len(column) or not wanted:
+        return []
+    # Ids are hashes, so their first eight bytes leave next to nothing to compare in full.
+    prefixes = np.frombuffer(column.data, np.uint64).reshape(len(column), -1)[:, 0]
+    sought = np.frombuffer(b"".join(id_[:8] for id_ in wanted), np.uint64)
+    candidates: list[int] = np.flatnonzero(np.isin(prefixes, sought)).tolist()
+    return [row for row in candidates if column[row] in wanted]
+
+
+def _call_rows(part: LogPart, slot_rows: Sequence[int]) -> Iterator[int]:
+    """Yield the rows of the calls that own these slots, each once."""
+    starts = part.calls.numbers("slot_start")
+    # The last call that begins at or before the slot: calls without slots begin there as well.
+    rows = np.searchsorted(starts, np.asarray(slot_rows, dtype=np.int64), side="right") - 1
+    yield from sorted(set(rows.tolist()))

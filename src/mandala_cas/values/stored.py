@@ -1,0 +1,75 @@
+"""Which values need no bytes of their own: a place on record has them.
+
+A record can outlive its place. Garbage collection deletes the payload of calls that were dropped,
+and repair puts aside what is damaged, while segments go on naming the place until they are merged
+away. Whoever relied on that name would commit a call without its value. So in a log that hides
+records, a place is asked for one byte before it is relied on, once in a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mandala_cas.blobs.packs import Placement
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.errors import CorruptionError
+from mandala_cas.index.copies import ValueCopy
+from mandala_cas.index.lookup import CallLookup
+from mandala_cas.model.entries import Tier
+from mandala_cas.model.ids import ContentId
+from mandala_cas.values.unreadable import UnreadablePlaces
+
+
+class StoredValues:
+    """Tells of a value whether the store has a copy that this user may decode.
+
+    A pickle of somebody untrusted does not count: the user's own bytes are stored beside it. Nor
+    does a copy that was found missing or damaged. May be asked by several threads at once.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        lookup: CallLookup,
+        *,
+        is_held: Callable[[ContentId], bool],
+        may_decode: Callable[[ValueCopy], bool],
+        hides_records: Callable[[], bool],
+        unreadable: UnreadablePlaces,
+    ) -> None:
+        """``is_held`` tells of the open batch, ``hides_records`` whether the log has tombstones."""
+        self._blobs = blobs
+        self._lookup = lookup
+        self._is_held = is_held
+        self._may_decode = may_decode
+        self._hides_records = hides_records
+        self._unreadable = unreadable
+        self._seen: set[ContentId] = set()
+
+    def __call__(self, content_id: ContentId) -> bool:
+        """Tell whether the value is stored."""
+        if self._is_held(content_id) or self._lookup.has_open_value(content_id):
+            return True
+        return any(
+            copy not in self._unreadable and self._may_decode(copy) and self._is_there(copy)
+            for copy in self._lookup.copies(content_id)
+        )
+
+    def _is_there(self, copy: ValueCopy) -> bool:
+        """Tell whether the place of a copy can be relied on, as far as a byte of it tells."""
+        record = copy.record
+        if record.tier is Tier.INLINE or record.content_id in self._seen:
+            return True
+        if not self._hides_records():
+            return True
+        place = Placement(record.location, record.offset, record.stored_size)
+        try:
+            is_there = self._blobs.has(place)
+        except CorruptionError:
+            # The record names no place that could be.
+            is_there = False
+        if is_there:
+            self._seen.add(record.content_id)
+        else:
+            self._unreadable.add(copy)
+        return is_there
