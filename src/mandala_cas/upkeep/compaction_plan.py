@@ -65,7 +65,7 @@ def plan_compaction(
         signature = source.signature
         return trusts(None if signature is None else key_id_of(signature.public_key))
 
-    segments = [name for name in uncovered(view) if may_merge(name, view.parts.get(name))]
+    segments = [name for name in uncovered(view, without) if may_merge(name, view.parts.get(name))]
     runs = [run for name, run in current_runs(view.runs).items() if may_merge(name, run)]
     if full:
         # One run that covers everything is as good as it gets.
@@ -90,10 +90,15 @@ def plan_compaction(
     return CompactionPlan(tuple(chosen), tuple(run.name for run in merged))
 
 
-def uncovered(view: LogView) -> list[str]:
-    """Return the names of the segments that no run covers in parts that can be read, in order."""
+def uncovered(view: LogView, without: Collection[str] = frozenset()) -> list[str]:
+    """Return the names of the segments that no run covers in parts that can be read, in order.
+
+    ``without`` are names of runs that are known not to be whole.
+    """
     covered: set[SegmentId] = set()
-    for run in view.runs.values():
+    for name, run in view.runs.items():
+        if name in without:
+            continue
         if view.damaged.keys().isdisjoint(part.name for part in run.parts):
             covered |= run.covers
         else:
