@@ -90,15 +90,10 @@ def plan_compaction(
     return CompactionPlan(tuple(chosen), tuple(run.name for run in merged))
 
 
-def uncovered(view: LogView, without: Collection[str] = frozenset()) -> list[str]:
-    """Return the names of the segments that no run covers in parts that can be read, in order.
-
-    ``without`` are names of runs that are known not to be whole.
-    """
+def uncovered(view: LogView, runs: Mapping[str, Run]) -> list[str]:
+    """Return the names of the segments that none of ``runs`` covers in parts that can be read."""
     covered: set[SegmentId] = set()
-    for name, run in view.runs.items():
-        if name in without:
-            continue
+    for run in runs.values():
         if view.damaged.keys().isdisjoint(part.name for part in run.parts):
             covered |= run.covers
         else:
