@@ -65,8 +65,9 @@ def plan_compaction(
         signature = source.signature
         return trusts(None if signature is None else key_id_of(signature.public_key))
 
-    segments = [name for name in uncovered(view, without) if may_merge(name, view.parts.get(name))]
-    runs = [run for name, run in current_runs(view.runs).items() if may_merge(name, run)]
+    usable = {name: run for name, run in view.runs.items() if may_merge(name, run)}
+    segments = [name for name in uncovered(view, usable) if may_merge(name, view.parts.get(name))]
+    runs = list(current_runs(usable).values())
     if full:
         # One run that covers everything is as good as it gets.
         if not segments and len(runs) <= 1:
