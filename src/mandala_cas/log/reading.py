@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError
 from mandala_cas.log.listing import Listing
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.recovering import recover_payloads
 from mandala_cas.log.run import RUN_SIZE_MAX, Run, RunPartInfo, decode_run
 from mandala_cas.log.run_part import PART_SIZE_MAX, RunPart, decode_run_part
 from mandala_cas.log.segment import SEGMENT_SIZE_MAX, Segment, decode_segment
@@ -33,12 +35,14 @@ _T = TypeVar("_T")
 class Reading:
     """What one refresh has read so far; ``held`` are the segments whose rows are known.
 
-    Several listings may be read into one, when objects vanish in between.
+    ``suspects`` are names of what could not be read before; it is tried again, also where its rows
+    came from elsewhere. Several listings may be read into one, when objects vanish in between.
     """
 
     objects: ObjectStore
     held: set[SegmentId]
     known_runs: Mapping[str, Run]
+    suspects: set[str]
     parts: dict[str, LogPart] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     damaged: dict[str, MandalaError] = field(default_factory=dict)
@@ -46,6 +50,7 @@ class Reading:
 
     def read_runs(self, listing: Listing) -> None:
         """Read the runs that are listed and not known; only what they say, not their parts."""
+        self.suspects |= self.damaged.keys() | self.gone
         self.damaged.clear()
         self.gone.clear()
         wanted = []
@@ -64,11 +69,20 @@ class Reading:
         """Read the parts whose segments are not all known; the greatest run first."""
         for run in sorted(self.runs.values(), key=_precedence, reverse=True):
             segments = run.segments_of_parts()
-            wanted = [info for info in run.records if not self.held.issuperset(segments[info.name])]
-            for info, part in self._fetch_parts(run, wanted):
+            wanted = [
+                info
+                for info in run.records
+                if info.name in self.suspects or not self.held.issuperset(segments[info.name])
+            ]
+            # What is hidden is said once, by the first part: asking each of them would cost as
+            # many times as there are parts.
+            tombstones, untags = run.tombstones, run.untags
+            for name, part in self._fetch_parts(run, wanted):
                 fresh = part.without(self.held)
-                self.parts[info.name] = fresh
-                self.held |= fresh.segment_ids
+                if fresh.segment_ids:
+                    self.parts[name] = replace(fresh, tombstones=tombstones, untags=untags)
+                    self.held |= fresh.segment_ids
+                    tombstones, untags = (), ()
 
     def read_segments(self, listing: Listing) -> None:
         """Read the segments whose rows are in no part that was read."""
@@ -90,29 +104,22 @@ class Reading:
                 f"{name} is listed and cannot be read; ask again later", name=name
             )
 
-    def _fetch_parts(
-        self, run: Run, infos: Sequence[RunPartInfo]
-    ) -> Iterator[tuple[RunPartInfo, RunPart]]:
+    def _fetch_parts(self, run: Run, infos: Sequence[RunPartInfo]) -> Iterator[tuple[str, RunPart]]:
         """Yield those parts of a run that can be read, speaking with the run's word."""
         for info in infos:
             if info.size > PART_SIZE_MAX:
                 self.damaged[info.name] = corruption(info.name, "is too large for a part of a run")
         names = [info.name for info in infos if info.name not in self.damaged]
-        by_name = {info.name: info for info in infos}
         segments = run.segments_of_parts()
 
         def decode(name: str, data: bytes) -> RunPart:
             part = decode_run_part(name, data, self.objects.get)
             if part.ordered_segment_ids != segments[name]:
                 raise corruption(name, f"has rows of other segments than {run.name} says")
+            part.payloads.recover = partial(recover_payloads, self.objects, part)
             return replace(part, signature=run.signature)
 
-        # What is hidden is said once, by the first part: asking each of them would cost as many
-        # times as there are parts.
-        tombstones, untags = run.tombstones, run.untags
-        for name, part in self._fetch(names, decode, _PART_BATCH):
-            yield by_name[name], replace(part, tombstones=tombstones, untags=untags)
-            tombstones, untags = (), ()
+        yield from self._fetch(names, decode, _PART_BATCH)
 
     def _fetch(
         self, names: Sequence[str], decode: Callable[[str, bytes], _T], batch_size: int

@@ -24,7 +24,7 @@ from blake3 import blake3
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Envelope, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature
-from mandala_cas.errors import UnsupportedFormatError, UsageError
+from mandala_cas.errors import NotFoundError, UnsupportedFormatError, UsageError
 from mandala_cas.log.columns import BytesColumn, FixedColumn
 from mandala_cas.log.packed import (
     INLINE,
@@ -71,6 +71,8 @@ class InlinePayloads:
         """Be those in the object ``name``, or none. ``fetch`` gives an object by its name."""
         self.name = name
         self.count = count
+        # Asked when the object is gone: what took its place may have the same payloads.
+        self.recover: Callable[[], BytesColumn] | None = None
         self._fetch = fetch
         self._column: BytesColumn | None = None
 
@@ -78,17 +80,27 @@ class InlinePayloads:
         """Return all of them. Two threads may fetch them twice.
 
         Raises:
-            NotFoundError: the object is gone: the run was superseded, long ago.
+            NotFoundError: they are gone: the run was superseded, long ago.
             CorruptionError: it is not what was written.
         """
         if self.name is None:
             return _NO_PAYLOADS
         if self._column is None:
-            column = decode_inline_part(self.name, self._fetch(self.name))
+            column = self._read(self.name)
             if len(column) != self.count:
                 raise corruption(self.name, f"has {len(column)} payloads, not {self.count}")
             self._column = column
         return self._column
+
+    def _read(self, name: str) -> BytesColumn:
+        """Return the payloads of an object, or of what took its place."""
+        try:
+            data = self._fetch(name)
+        except NotFoundError:
+            if self.recover is None:
+                raise
+            return self.recover()
+        return decode_inline_part(name, data)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from mandala_cas.errors import MandalaError
+from mandala_cas.errors import MandalaError, NotFoundError
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.listing import EMPTY, Listing, list_manifest
 from mandala_cas.log.part import LogPart
@@ -135,7 +135,12 @@ class LogView(ForkAware):
         """
         with self._lock:
             state = self._state
-            reading = Reading(self._objects, set(state.held), state.runs)
+            reading = Reading(
+                self._objects, set(state.held), state.runs, suspects=set(state.damaged)
+            )
+            gone_for_good = {
+                name for name, error in state.damaged.items() if isinstance(error, NotFoundError)
+            }
             listing, base_parts = self._begin(reading)
             for attempt in range(_LISTINGS_MAX):
                 if attempt:
@@ -145,7 +150,7 @@ class LogView(ForkAware):
                 reading.read_segments(listing)
                 # A name that was listed and is gone may have been compacted meanwhile. Then
                 # what covers it is in the next listing; if nothing is, it is lost.
-                if not reading.gone:
+                if reading.gone <= gone_for_good:
                     break
             reading.name_what_is_gone()
             self._state = _State(

@@ -65,8 +65,9 @@ def plan_compaction(
         signature = source.signature
         return trusts(None if signature is None else key_id_of(signature.public_key))
 
-    segments = [name for name in uncovered(view) if may_merge(name, view.parts.get(name))]
-    runs = [run for name, run in current_runs(view.runs).items() if may_merge(name, run)]
+    usable = {name: run for name, run in view.runs.items() if may_merge(name, run)}
+    segments = [name for name in uncovered(view, usable) if may_merge(name, view.parts.get(name))]
+    runs = list(current_runs(usable).values())
     if full:
         # One run that covers everything is as good as it gets.
         if not segments and len(runs) <= 1:
@@ -90,10 +91,10 @@ def plan_compaction(
     return CompactionPlan(tuple(chosen), tuple(run.name for run in merged))
 
 
-def uncovered(view: LogView) -> list[str]:
-    """Return the names of the segments that no run covers in parts that can be read, in order."""
+def uncovered(view: LogView, runs: Mapping[str, Run]) -> list[str]:
+    """Return the names of the segments that none of ``runs`` covers in parts that can be read."""
     covered: set[SegmentId] = set()
-    for run in view.runs.values():
+    for run in runs.values():
         if view.damaged.keys().isdisjoint(part.name for part in run.parts):
             covered |= run.covers
         else:

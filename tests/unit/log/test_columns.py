@@ -10,7 +10,7 @@ from tests.unit.log.entry_strategies import call_records, inline_record
 from tests.unit.log.sealed_segments import BATCH, decoded
 
 from mandala_cas.errors import CorruptionError, UsageError
-from mandala_cas.log.columns import DeltaColumn, RawColumn, decode_column, encode_column
+from mandala_cas.log.columns import DeltaColumn, Numbers, RawColumn, decode_column, encode_column
 from mandala_cas.model.entries import CallRecord
 
 
@@ -62,7 +62,7 @@ def test_lengths_are_those_of_the_table() -> None:
 @given(st.lists(st.integers(0, 2**32 - 1)), st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_differences_give_the_numbers_back(small: list[int], large: list[int]) -> None:
     """The largest ones too: sums and differences wrap around."""
-    arrays = (np.array(small, np.uint32), np.array(large, np.int64))
+    arrays: list[Numbers] = [np.array(small, np.uint32), np.array(large, np.int64)]
     for array, numbers, expected in zip(arrays, (small, large), ("d4", "d8"), strict=True):
         type_name, blocks = encode_column(DeltaColumn(array))
         read = decode_column(type_name, [memoryview(blocks[0])], len(numbers), name="n")
