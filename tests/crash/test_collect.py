@@ -32,6 +32,7 @@ from mandala_cas.objectstore.layout import COLLECTIONS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, crash_at_every_call
 from mandala_cas.testing.faults import FaultStore, Rule
+from mandala_cas.upkeep.collect import DAY_S
 
 
 def store_with_garbage() -> MemoryObjectStore:
@@ -110,6 +111,37 @@ def test_what_was_acknowledged_between_two_crashes_of_a_collector_is_readable() 
         assert unreadable(left) == []
 
     crash_at_every_call(scenario, check, make_store=store_with_garbage)
+
+
+def store_with_an_old_announcement() -> MemoryObjectStore:
+    """Return a store in which a collection was carried out a hundred days ago."""
+    now = [0.0]
+    store = MemoryObjectStore(clock=lambda: now[0])
+    for name, data in _objects_of_a_dropped_value():
+        store.put(name, [data])
+    run(store)
+    now[0] = 100 * DAY_S
+    publish(store, inline_of("later"), writer=5)
+    return store
+
+
+def test_a_crash_while_old_announcements_are_removed_brings_none_back_to_life() -> None:
+    """What was carried out is not carried out again, unseen by who looked at it before."""
+
+    def scenario(store: ObjectStore, acknowledged: list[Dot]) -> None:
+        del acknowledged
+        run(store)
+
+    def check(left: ObjectStore, acknowledged: Sequence[Dot], point: CrashPoint) -> None:
+        del acknowledged, point
+        before = {info.name for info in left.list(COLLECTIONS)}
+        run(left)
+        after = {info.name for info in left.list(COLLECTIONS)}
+        # Nothing was carried out anew, and all that was old is gone.
+        assert after <= before
+        assert after == set()
+
+    assert crash_at_every_call(scenario, check, make_store=store_with_an_old_announcement) >= 5
 
 
 def request_count() -> int:

@@ -245,6 +245,20 @@ def unreadable(objects: ObjectStore) -> list[str]:
     return lost
 
 
+def live_calls(objects: ObjectStore) -> list[str]:
+    """Return the ops of all live calls that a fresh reader sees, one for each record."""
+    view = LogView(objects)
+    view.refresh()
+    parts = list(view.parts.values())
+    tombstones = [tombstone for part in parts for tombstone in part.tombstones]
+    found = []
+    for part in parts:
+        dead = {row for tombstone in tombstones for row in part.rows_named_by(tombstone)}
+        rows = set(range(part.calls.row_count)) - dead
+        found += [part.call_record(row).op_name for row in rows]
+    return sorted(found)
+
+
 def _is_readable(objects: ObjectStore, record: ValueRecord) -> bool:
     """Tell whether a value is at its place, whole."""
     if record.tier is Tier.INLINE:
