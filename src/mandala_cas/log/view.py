@@ -17,7 +17,7 @@ from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, Uns
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.segment import SEGMENT_SIZE_MAX, Segment, decode_segment
 from mandala_cas.model.ids import WriterId
-from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import (
     COLLECTIONS,
     MANIFEST,
@@ -39,6 +39,13 @@ class ChainHole:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the last listing showed beside the segments."""
+
+    announcements: Mapping[str, ObjectInfo]
+
+
 class LogView(ForkAware):
     """The segments of a store. May be used by several threads at once."""
 
@@ -48,6 +55,7 @@ class LogView(ForkAware):
         # Replaced, never changed: who iterates over one goes on undisturbed.
         self._segments: Mapping[str, Segment] = {}
         self._damaged: Mapping[str, MandalaError] = {}
+        self.listing = Listing({})
         self.renew()
         super().__init__()
 
@@ -128,17 +136,19 @@ class LogView(ForkAware):
         # which a compactor writes and deletes. One that does not could show neither a run nor
         # what it covers; the next refresh then shows the run, and is refused below.
         sizes: dict[str, int] = {}
+        announcements: dict[str, ObjectInfo] = {}
         for info in self._objects.list(MANIFEST):
             if info.name.startswith(SEGMENTS):
                 sizes[info.name] = info.size
-            # Announcements of garbage collection concern those who collect, and whoever
-            # relies on values that nothing names; a reader of the log is neither.
-            elif not info.name.startswith(COLLECTIONS) and _is_log_object(info.name):
+            elif info.name.startswith(COLLECTIONS):
+                announcements[info.name] = info
+            elif _is_log_object(info.name):
                 raise UnsupportedFormatError(
                     f"this store has {info.name}, which this mandala-cas does not read: "
                     "upgrade it, results would be missing",
                     name=info.name,
                 )
+        self.listing = Listing(announcements)
         return sizes
 
     def _read(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
-from mandala_cas.index.lookup import CallLookup
+from mandala_cas.index.lookup import CallLookup, ValueCopy
+from mandala_cas.log.announcements import Announcements
+from mandala_cas.log.journal import Journal
+from mandala_cas.log.orphans import Place
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
@@ -24,18 +29,22 @@ from mandala_cas.model.refs import MISSING, AtomRef, Ref
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.keyring import KeyFile, default_key_path
 from mandala_cas.storage.notices import notify
-from mandala_cas.storage.opening import Location, open_store
+from mandala_cas.storage.opening import Location, local_directory, open_store
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.unwrapping import unwrap_all
+from mandala_cas.values.adoption import adopt_orphans
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import ValueEncoder
+from mandala_cas.values.spool import Spool
 from mandala_cas.values.trust import PicklePolicy, Trust
 
 if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
+
+_LOGGER: Final = logging.getLogger("mandala_cas")
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
 # tens of milliseconds on a bucket.
@@ -80,7 +89,7 @@ class Storage:
         if pickle not in {"trusted", "allow", "refuse"}:
             raise UsageError(f"pickle is 'trusted', 'allow' or 'refuse', got {pickle!r}")
         where = path_or_url if path_or_url is not None else db_path
-        self._objects, _ = open_store(where, storage_options)
+        self._objects, config = open_store(where, storage_options)
         persistent = self._objects.capabilities.persistent
         key = KeyFile(default_key_path()) if persistent else None
         blobs = BlobStore(self._objects)
@@ -90,20 +99,35 @@ class Storage:
         self._writer = LogWriter(
             self._objects, signer=key, session=SessionDescription(), clock_us=_now_us
         )
+        directory = local_directory(self._objects, config) if key else None
+        journal_key = f"mandala-cas v1 journal of store {config.uuid}"
+        journal = (
+            Journal(directory, partial(key.derive, journal_key)) if key and directory else None
+        )
         self._recorder = Recorder(
             blobs=blobs,
             writer=self._writer,
             view=self._view,
             lookup=self._lookup,
             flush_after_us=_microseconds(flush_after),
+            announcements=Announcements(self._objects),
+            is_readable=self._is_decodable,
+            journal=journal,
         )
+        spool = Spool(journal, lambda: self._writer.position.writer) if journal else None
         self._trust = Trust(pickle, key.key_id if key else _no_key, unsigned_is_own=not persistent)
         source = ValueSource(self._recorder.held, self._lookup.copies)
         self._values = ValueLoader(blobs, codecs, source, self._trust)
         self._book = StoredCalls(
             lookup=self._lookup,
             recorder=self._recorder,
-            encoder=ValueEncoder(blobs, codecs, self._is_readable),
+            encoder=ValueEncoder(
+                blobs,
+                codecs,
+                self._is_readable,
+                spool=spool,
+                is_condemned=self._recorder.condemned.__contains__,
+            ),
             values=self._values,
             loader=self,
             clock_us=_now_us,
@@ -114,6 +138,8 @@ class Storage:
         self._reported: set[str] = set()
         self._closed = False
         self.refresh()
+        if directory is not None and key is not None and key.key_id() is not None:
+            self._adopt(Place(directory, key.derive(journal_key)))
 
     # Using it
 
@@ -170,6 +196,7 @@ class Storage:
         if not self._closed:
             self.commit()
             self._closed = True
+            self._recorder.close()
             self._objects.close()
 
     # Values
@@ -316,19 +343,46 @@ class Storage:
 
     def _has_value(self, content_id: ContentId) -> bool:
         """Tell whether the value is in the batch or on record here."""
-        return self._recorder.held(content_id) is not None or self._lookup.has_value(content_id)
+        return self._recorder.is_held(content_id) or self._lookup.has_value(content_id)
 
     def _is_readable(self, content_id: ContentId) -> bool:
         """Tell whether the store has a copy of a value that this user may decode.
 
         A pickle of somebody untrusted does not count: the user's own bytes are stored beside it.
         """
-        if self._recorder.held(content_id) is not None or self._lookup.has_open_value(content_id):
+        if self._recorder.is_held(content_id) or self._lookup.has_open_value(content_id):
             return True
+        condemned = self._recorder.condemned
         return any(
-            not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows_quietly(copy)
+            copy.record.location not in condemned and self._is_decodable(copy)
             for copy in self._lookup.copies(content_id)
         )
+
+    def _is_decodable(self, copy: ValueCopy) -> bool:
+        """Tell whether this user may decode a copy of a value."""
+        runs_code = self._codecs.runs_code(copy.record.codec_name)
+        return not runs_code or self._trust.allows_quietly(copy)
+
+    def _adopt(self, place: Place) -> None:
+        """Commit what dead processes of this user did not come to."""
+        segments = self._view.segments
+        published = {(item.header.writer, item.header.seq) for item in segments.values()}
+        adoption = adopt_orphans(
+            place,
+            recorder=self._recorder,
+            is_published=published.__contains__,
+            has_value=self._lookup.has_value,
+        )
+        if adoption.calls:
+            notify(f"Found {adoption.calls} calls of processes that died, and committed them")
+        for path, reason in adoption.left.items():
+            _LOGGER.info("left the journal %s as it is: %s", path, reason)
+        if adoption.error is not None:
+            warnings.warn(
+                f"calls of processes that died are not committed yet, and kept: {adoption.error}",
+                MandalaWarning,
+                stacklevel=4,
+            )
 
     def _check_open(self) -> None:
         """Refuse to work after `close`."""

@@ -155,7 +155,7 @@ def test_a_copy_that_this_user_can_decode_is_placed_again(objects: MemoryObjectS
         noise(1, size)
     theirs, own = segments_of(objects)
     later = Storage(objects)
-    later._recorder._is_readable = lambda copy: copy.segment == own.name
+    later._recorder._batches._is_readable = lambda copy: copy.segment == own.name
 
     with later:
         total(ref.detached())
