@@ -111,7 +111,7 @@ def unpack_body(body: memoryview, name: str) -> JournalGroup | Adopted | Begun:
         CorruptionError: this version did not write it; ``name`` says where.
     """
     try:
-        kind, *fields = msgpack.unpackb(body, max_buffer_size=len(body))
+        kind, *fields = msgpack.unpackb(body)
         if kind == _ADOPTED:
             writer, seq = fields
             return Adopted(Position(WriterId(writer), seq))

@@ -212,7 +212,7 @@ def test_a_batch_of_many_records_is_committed(
     objects: MemoryObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever they hold: a crash would lose them, and nobody else sees them."""
-    monkeypatch.setattr(recorder_module, "HELD_RECORDS_MAX", 5)
+    monkeypatch.setattr(recorder_module, "HELD_RECORDS_MAX", 2)
     storage = Storage(objects)
     with storage:
         for x in range(4):
