@@ -121,24 +121,40 @@ class _Adopter:
     def adopt(self, orphan: Orphan) -> None:
         """Record again what one dead writer had recorded."""
         renaming = _Renaming()
+        published: list[tuple[OrphanBatch, Position, Sequence[PreparedValue]]] = []
         try:
-            for batch in list(orphan.batches):
-                try:
-                    values = [_prepared(v, orphan) for group in batch.groups for v in group.values]
-                except (CorruptionError, NotFoundError) as error:
-                    orphan.leave(batch, str(error))
-                    continue
+            for batch, values in self._readable(orphan):
                 known = [p for p in (batch.position, *batch.adopted) if self.is_published(p)]
                 if known:
-                    self._look_again(batch, known[0], values)
-                    orphan.remove(batch)
+                    published.append((batch, known[0], values))
                 elif batch.groups:
                     self._record(orphan, batch, values, renaming)
                 else:
                     orphan.remove(batch)
+            # Only then: of several batches the last may be the repair of the first.
+            for batch, position, values in published:
+                self._look_again(batch, position, values)
+            if published:
+                # Before the journal goes, which has the bytes.
+                self.recorder.flush()
+            for batch, _, _ in published:
+                orphan.remove(batch)
         finally:
             self.adoption.left |= {str(path): reason for path, reason in orphan.left.items()}
             orphan.close_if_done()
+
+    @staticmethod
+    def _readable(orphan: Orphan) -> list[tuple[OrphanBatch, Sequence[PreparedValue]]]:
+        """Return the batches with their values; one of which a value is damaged is left."""
+        found: list[tuple[OrphanBatch, Sequence[PreparedValue]]] = []
+        for batch in list(orphan.batches):
+            try:
+                values = [_prepared(v, orphan) for group in batch.groups for v in group.values]
+            except (CorruptionError, NotFoundError) as error:
+                orphan.leave(batch, str(error))
+            else:
+                found.append((batch, values))
+        return found
 
     def _record(
         self,
@@ -191,8 +207,6 @@ class _Adopter:
         if held:
             entries = [(e, d and Dot(*position, d.row)) for e, d in _with_dots(batch)]
             self.recorder.look_again(entries, held)
-            # Before the journal goes, which has the bytes.
-            self.recorder.flush()
 
 
 def _mark(orphan: Orphan, batch: OrphanBatch, position: Position) -> None:
