@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mandala_cas.blobs.packs import Pack, Placement
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.api import ByteRange, ObjectStore
+from mandala_cas.objectstore.api import ByteRange, ObjectStore, TakesFiles
 from mandala_cas.objectstore.layout import BLOBS, blob_name, check_payload_name
 
 
@@ -34,10 +35,30 @@ class BlobStore:
         self._objects.put(check_payload_name(name), sealed.parts)
         return Placement(name, 0, sealed.size)
 
+    def put_all(self, packs: Sequence[Pack], loose: Mapping[str, Sealed]) -> None:
+        """Store packs, and values under names of their own, at the same time where that is faster.
+
+        Callers may retry freely.
+        """
+        objects = {pack.name: pack.sealed.parts for pack in packs}
+        for name, sealed in loose.items():
+            objects[check_payload_name(name)] = sealed.parts
+        if objects:
+            self._objects.put_many(objects)
+
+    def put_file(self, name: str, source: Path) -> bool:
+        """Store a file that holds a sealed value, without a copy of it; tell whether that was done.
+
+        Only a store on the same disk can, by giving the file a second name. The file stays.
+        """
+        if not isinstance(self._objects, TakesFiles):
+            return False
+        self._objects.put_file(check_payload_name(name), source)
+        return True
+
     def put_packs(self, packs: Sequence[Pack]) -> None:
         """Store packs, at the same time where that is faster. Callers may retry freely."""
-        if packs:
-            self._objects.put_many({pack.name: pack.sealed.parts for pack in packs})
+        self.put_all(packs, {})
 
     def has(self, place: Placement) -> bool:
         """Tell whether there is an object that reaches as far as ``place``; reads one byte.

@@ -45,7 +45,7 @@ def seal_value(
     return seal(Kind.VALUE, header, payload, payload_digest=payload_digest)
 
 
-def open_value(data: bytes, *, name: str, record: ValueRecord) -> memoryview:
+def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:
     """Return the payload in a value envelope, uncompressed.
 
     It is whole and of the size that ``record`` states, and the envelope says of it what

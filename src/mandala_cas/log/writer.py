@@ -55,10 +55,14 @@ class Waiting:
     segment: Segment
 
 
-class _Group(NamedTuple):
-    """Entries that were appended together, and what the batch has up to and including them."""
+class Group(NamedTuple):
+    """Entries that were appended together, and what the batch has up to and including them.
+
+    Calls and tags have a dot each, other entries None.
+    """
 
     entries: Sequence[Entry]
+    dots: Sequence[Dot | None]
     call_count: int
     tag_count: int
     size: int
@@ -70,10 +74,10 @@ class _OpenBatch:
 
     position: Position
     previous: bytes
-    groups: list[_Group]
+    groups: list[Group]
 
     @property
-    def last(self) -> _Group:
+    def last(self) -> Group:
         """The last group: it has the counts of all."""
         return self.groups[-1] if self.groups else _NO_GROUP
 
@@ -88,7 +92,7 @@ class _State(NamedTuple):
     open: _OpenBatch
 
 
-_NO_GROUP: Final = _Group((), 0, 0, 0)
+_NO_GROUP: Final = Group((), (), 0, 0, 0)
 
 
 class LogWriter(ForkAware):
@@ -164,12 +168,12 @@ class LogWriter(ForkAware):
         Raises:
             UsageError: the format has no place for the entry; it was not taken.
         """
-        return self.append_all((entry,))[0]
+        return self.append_all((entry,)).dots[0]
 
-    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> list[Dot | None]:
-        """Take entries that belong together: they will be in one segment. Return their dots.
+    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> Group:
+        """Take entries that belong together: they will be in one segment.
 
-        Calls and tags have a dot each. ``size`` is the sum of ``entry_size`` of all, where the
+        ``size`` is the sum of ``entry_size`` of all, where the
         caller knows it.
 
         Raises:
@@ -182,7 +186,7 @@ class LogWriter(ForkAware):
                 self._seal(())
             opened = self._state.open
             writer, seq = opened.position
-            _, call_count, tag_count, batch_size = opened.last
+            _, _, call_count, tag_count, batch_size = opened.last
             dots: list[Dot | None] = []
             for entry in entries:
                 if isinstance(entry, CallRecord):
@@ -193,8 +197,9 @@ class LogWriter(ForkAware):
                     tag_count += 1
                 else:
                     dots.append(None)
-            opened.groups.append(_Group(entries, call_count, tag_count, batch_size + size))
-            return dots
+            group = Group(entries, dots, call_count, tag_count, batch_size + size)
+            opened.groups.append(group)
+            return group
 
     def seal(self, last: Sequence[Entry] = ()) -> None:
         """Close the open batch with the entries ``last``: what is appended next is in another.

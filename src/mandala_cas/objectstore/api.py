@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 Buffer = bytes | bytearray | memoryview
@@ -46,6 +47,18 @@ class Capabilities:
     persistent: bool = True
     flat_list: bool = False
     mtime: bool = False
+
+
+@runtime_checkable
+class TakesFiles(Protocol):
+    """A store that may take a file as it is, without a second copy of its bytes."""
+
+    def put_file(self, name: str, source: Path) -> None:
+        """Store the bytes of the file ``source``, which stays and must never change.
+
+        When this returns, the object is as durable as after ``put``.
+        """
+        ...
 
 
 @runtime_checkable

@@ -41,6 +41,7 @@ _RUN_PART: Final = re.compile(r"run-parts/([0-9a-f]{2})/([0-9a-f]{64})")
 _COLLECTION: Final = re.compile(r"manifest/3-gc/([0-9a-f]{64})\.(condemned|done)")
 _SEQ_MAX: Final = 0xFFFFFF
 GENERATION_MAX: Final = 999
+BLOB_NONCE_SIZE: Final = 16
 
 
 class SegmentName(NamedTuple):

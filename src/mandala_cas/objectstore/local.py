@@ -16,16 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from mandala_cas.errors import NotFoundError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
 from mandala_cas.objectstore.buffers import flat_target
 from mandala_cas.objectstore.disk import reading, writing
-from mandala_cas.objectstore.files import publish, publish_once, write_file
+from mandala_cas.objectstore.files import publish, publish_once, same_bytes, write_file
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
 from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range, is_name
-from mandala_cas.objectstore.platforms import Platform, running_platform
+from mandala_cas.objectstore.platforms import NO_LINKS, Platform, running_platform
+
+_COPIED_AT_ONCE: Final = 1 << 20
 
 
 class LocalObjectStore:
@@ -93,6 +96,26 @@ class LocalObjectStore:
         for directory, name in directories.items():
             with writing(name, self._root):
                 self._platform.sync_directory(directory)
+
+    def put_file(self, name: str, source: Path) -> None:
+        """Store a file by giving it a second name; where that cannot be, by copying it."""
+        path = self._path(name)
+        with writing(name, self._root):
+            self._make_directory(path.parent)
+            # Before it has its name: a crash after the link must find every byte on the disk.
+            with source.open("r+b", buffering=0) as file:
+                self._platform.sync_file(file.fileno())
+            # As if it were made now: by this time others tell how long it has been here.
+            os.utime(source)
+            try:
+                os.link(source, path)
+            except OSError as error:
+                # Another file system, one without links, or an object that has the name.
+                if error.errno not in NO_LINKS | {errno.EXDEV, errno.EEXIST}:
+                    raise
+                if not same_bytes(source, path):
+                    self._publish(path, _pieces(source))
+            self._platform.sync_directory(path.parent)
 
     def create(self, name: str, data: bytes) -> bool:
         """Store ``data`` unless ``name`` exists; of racing callers exactly one is told True."""
@@ -288,3 +311,10 @@ def _fill(file: FileIO, offset: int, target: memoryview) -> int:
             break
         filled += count
     return filled
+
+
+def _pieces(source: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, some at a time."""
+    with source.open("rb", buffering=0) as file:
+        while piece := file.read(_COPIED_AT_ONCE):
+            yield piece

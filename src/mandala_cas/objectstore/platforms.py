@@ -25,7 +25,7 @@ _NO_DIRECTORY_SYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP,
 # What fcntl says of F_FULLFSYNC on file systems that have no such thing.
 _NO_FULL_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.ENOSYS})
 # What link(2) says where the file system has no hard links, or has run out of them.
-_NO_LINKS: Final = frozenset(
+NO_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 )
 # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION.
@@ -135,7 +135,7 @@ class PosixPlatform:
         try:
             os.link(source, target)
         except OSError as error:
-            if error.errno in _NO_LINKS:
+            if error.errno in NO_LINKS:
                 raise NoLinksError(*error.args) from error
             raise
 

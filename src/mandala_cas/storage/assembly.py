@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mandala_cas.blobs.store import BlobStore
@@ -14,23 +15,28 @@ from mandala_cas.errors import UsageError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
 from mandala_cas.index.lookup import CallLookup
+from mandala_cas.log.announcements import Announcements
+from mandala_cas.log.journal import Journal
+from mandala_cas.log.orphans import Place
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
-from mandala_cas.model.ids import ContentId
+from mandala_cas.model.ids import ContentId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
 from mandala_cas.storage.keyring import KeyFile, default_key_path
-from mandala_cas.storage.opening import Location, Mode, open_store
+from mandala_cas.storage.opening import Location, Mode, OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.whole_log import WholeLog
+from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import ValueEncoder
+from mandala_cas.values.spool import Spool
 from mandala_cas.values.stored import StoredValues
 from mandala_cas.values.trust import PicklePolicy, Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
@@ -93,7 +99,32 @@ class Assembly:
 
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether the value is in the batch or on record here."""
-        return self.recorder.held(content_id) is not None or self.lookup.has_value(content_id)
+        return self.recorder.is_held(content_id) or self.lookup.has_value(content_id)
+
+    def adopt(self) -> Adoption | None:
+        """Commit what dead processes of this user did not come to; None where there is no journal.
+
+        A process that only reads adopts nothing, and neither does one that has no key yet: nothing
+        of its own can lie there.
+        """
+        local, key = self.places.local, self.key
+        if self.read_only is not None or local is None or key is None or key.key_id() is None:
+            return None
+        return adopt_orphans(
+            Place(local, key.derive(_journal_context(self.config))),
+            recorder=self.recorder,
+            is_published=self._is_published,
+            has_value=self.lookup.has_value,
+        )
+
+    def _is_published(self, position: tuple[WriterId, int]) -> bool:
+        """Tell whether a segment of this writer and number is in the log."""
+        prefix = position[0] + position[1].to_bytes(4, "big")
+        return any(
+            segment_id.startswith(prefix)
+            for part in self.view.parts.values()
+            for segment_id in part.segment_ids
+        )
 
 
 def assemble(settings: Settings, loader: RefLoader) -> Assembly:
@@ -117,21 +148,26 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     def may_decode(copy: ValueCopy) -> bool:
         return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
 
+    journal = _journal(opened, key, places)
     recorder = Recorder(
         blobs=blobs,
         writer=writer,
         view=view,
         lookup=lookup,
         flush_after_us=settings.flush_after_s * 1e6,
+        announcements=Announcements(objects),
         is_readable=may_decode,
+        journal=journal,
     )
+    # What is about to be deleted is not relied on from the first call on.
+    recorder.condemned.update(view.listing.announcements)
     log = WholeLog(view, recorder)
     unreadable = UnreadablePlaces()
     stored = StoredValues(
         blobs,
         lookup,
-        is_held=lambda content_id: recorder.held(content_id) is not None,
-        may_decode=may_decode,
+        is_held=recorder.is_held,
+        may_decode=lambda copy: copy.record.location not in recorder.condemned and may_decode(copy),
         hides_records=log.hides_records,
         unreadable=unreadable,
     )
@@ -139,7 +175,14 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     book = StoredCalls(
         lookup=lookup,
         recorder=recorder,
-        encoder=ValueEncoder(blobs, codecs, stored, unreadable.nonce_for),
+        encoder=ValueEncoder(
+            blobs,
+            codecs,
+            stored,
+            nonce_for=unreadable.nonce_for,
+            spool=None if journal is None else Spool(journal, lambda: writer.position.writer),
+            is_condemned=recorder.condemned.__contains__,
+        ),
         values=ValueLoader(blobs, codecs, source, trust, unreadable),
         creators=Creators(log.parts, lookup.dots),
         loader=loader,
@@ -160,6 +203,18 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         log=log,
         book=book,
     )
+
+
+def _journal(opened: OpenedStore, key: KeyFile | None, places: LocalPlaces) -> Journal | None:
+    """Return where calls are kept until they are committed; None for what is not to outlive us."""
+    if opened.read_only is not None or key is None or places.local is None:
+        return None
+    return Journal(places.local, partial(key.derive, _journal_context(opened.config)))
+
+
+def _journal_context(config: StoreConfig) -> str:
+    """Return what makes the key of a store's journals differ from that of any other."""
+    return f"mandala-cas v1 journal of store {config.uuid}"
 
 
 def _read_log(

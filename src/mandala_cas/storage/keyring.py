@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from blake3 import blake3
+
 from mandala_cas.envelope.signatures import KEY_SIZE, SigningKey, key_id_of
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.ids import KeyId
@@ -50,6 +52,14 @@ class KeyFile:
         if self._key is None and not self.path.exists():
             return None
         return key_id_of(self._signing_key().public_key)
+
+    def derive(self, context: str) -> bytes:
+        """Return 32 bytes that only who has this key can know; makes the key if there is none.
+
+        Different ones for every ``context``, which tell nothing of the key.
+        """
+        self._signing_key()
+        return blake3(self._read(), derive_key_context=context).digest()
 
     def _signing_key(self) -> SigningKey:
         """Return the key, from memory, from the file, or new."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from mandala_cas.frame.computation_frame import ComputationFrame
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
+
+_LOGGER: Final = logging.getLogger("mandala_cas")
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
 # tens of milliseconds on a bucket.
@@ -106,6 +109,7 @@ class Storage:
                 stacklevel=2,
             )
         self._report_damage()
+        self._adopt()
         self._parts.keep_index()
 
     # Using it
@@ -168,6 +172,7 @@ class Storage:
             self.commit()
             self._parts.keep_index()
             self._closed = True
+            self._parts.recorder.close()
             self._parts.objects.close()
 
     # Values
@@ -279,6 +284,22 @@ class Storage:
     def _is_near(self) -> bool:
         """Whether a listing costs next to nothing."""
         return "://" not in self._parts.objects.url
+
+    def _adopt(self) -> None:
+        """Commit what dead processes of this user did not come to, and say so."""
+        adoption = self._parts.adopt()
+        if adoption is None:
+            return
+        if adoption.calls:
+            notify(f"Found {adoption.calls} calls of processes that died, and committed them")
+        for path, reason in adoption.left.items():
+            _LOGGER.info("left the journal %s as it is: %s", path, reason)
+        if adoption.error is not None:
+            warnings.warn(
+                f"calls of processes that died are not committed yet, and kept: {adoption.error}",
+                MandalaWarning,
+                stacklevel=3,
+            )
 
     def _check_writable(self, verb: str) -> None:
         """Refuse to change a store that is open for reading."""

@@ -1,8 +1,9 @@
 """What was computed, on its way to the store: batches, each committed as a group.
 
-The order of writes is payload, then segment. A crash between the two leaves payload that nothing
-names; a crash before or after leaves nothing, or everything. What a failed flush did not write
-stays here, and the next flush tries the same bytes under the same names.
+The order of writes is payload, then segment, then a look at what garbage collection announced. A
+crash between the first two leaves payload that nothing names; a crash before or after leaves
+nothing, or everything. What a failed flush did not write stays here, and the next flush tries the
+same bytes under the same names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from mandala_cas.blobs.store import BlobStore
@@ -18,9 +19,8 @@ from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
-from mandala_cas.log.checks import entry_size
 from mandala_cas.log.forks import ForkAware
-from mandala_cas.log.segment import Segment
+from mandala_cas.log.journal import Journal
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter, Position
 from mandala_cas.model.entries import (
@@ -28,26 +28,49 @@ from mandala_cas.model.entries import (
     Entry,
     TagRecord,
     TagTarget,
-    Tier,
     Tombstone,
     Untag,
     ValueRecord,
 )
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Batch, Held
+from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
+from mandala_cas.values.condemned import CondemnedNames, ReadsAnnouncements
+from mandala_cas.values.exits import commit_at_exit
+from mandala_cas.values.repair import (
+    condemned_among,
+    condemned_rows,
+    plan_repair,
+    renewed,
+    saved_and_lost,
+)
 from mandala_cas.values.save import PreparedValue
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
 
 HELD_BYTES_MAX: Final = 64 << 20
 HELD_RECORDS_MAX: Final = 100_000
+# Announcements are kept for twice as long: whoever decided later than this has seen them all.
+DECISION_AGE_MAX_S: Final = 15 * 24 * 3600
+
+
+class _Everything:
+    """Has every name."""
+
+    def __contains__(self, name: object) -> bool:
+        """Tell so."""
+        return True
+
+
+_EVERYTHING: Final = _Everything()
 
 
 class Recorder(ForkAware):
     """Holds what is not committed, and commits it. Safe to use from several threads.
 
     ``lock`` also guards the lookup, which this object keeps up to date. It is not held while the
-    store is asked for anything, so other threads go on.
+    store is asked for anything, so other threads go on. ``after_flush`` is called when something
+    was committed.
     """
 
     def __init__(
@@ -58,45 +81,60 @@ class Recorder(ForkAware):
         view: LogView,
         lookup: CallLookup,
         flush_after_us: float,
+        announcements: ReadsAnnouncements | None = None,
         is_readable: Callable[[ValueCopy], bool] = lambda _: True,
+        journal: Journal | None = None,
+        clocks: Clocks | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Start with an empty batch; a batch holding ``flush_after_us`` of compute is flushed.
 
-        ``is_readable`` tells whether this user can decode a copy of a value.
+        ``is_readable`` tells whether this user can decode a copy of a value. With a ``journal``,
+        what was recorded outlives the process.
         """
         self._blobs = blobs
         self._writer = writer
         self._view = view
         self._lookup = lookup
         self._flush_after_us = flush_after_us
-        self._is_readable = is_readable
+        self._journal = journal
+        self._clocks = clocks or system_clocks()
         self._draw = draw
+        self.condemned = CondemnedNames(announcements)
+        self.after_flush: Callable[[], None] = lambda: None
+        self._batches = Batches(
+            writer=writer,
+            lookup=lookup,
+            condemned=self.condemned,
+            is_readable=is_readable,
+            journal=journal,
+            clocks=self._clocks,
+            draw=draw,
+        )
         self.renew()
         super().__init__()
+        commit_at_exit(self)
 
     def renew(self) -> None:
         """Hold nothing: in a forked child, what was held is the parent's to write, once."""
         self.lock = threading.RLock()
         # One thread at a time asks the store; taken before `lock`, never while it is held.
         self._flushing = threading.Lock()
-        # By the segment that each becomes, so that closing a batch is one step: the writer's.
-        self._batches: dict[Position, Batch] = {}
-        self._held: dict[ContentId, Held] = {}
-        self._lookup.clear_open()
+        self._batches.renew()
 
     @property
     def is_empty(self) -> bool:
         """Whether everything that was recorded is committed."""
         with self.lock:
-            return not self._writer.unpublished and all(
-                batch.is_empty for batch in self._batches.values()
-            )
+            return self._batches.is_empty
 
     def held(self, content_id: ContentId) -> tuple[ValueRecord, Sealed] | None:
         """Return a value that is encoded and not committed yet, if its bytes are here."""
-        held = self._held.get(content_id)
-        return None if held is None else (held.record, held.sealed)
+        return sealed_of(self._batches.held(content_id))
+
+    def is_held(self, content_id: ContentId) -> bool:
+        """Tell whether the bytes of a value are here, without reading them."""
+        return self._batches.held(content_id) is not None
 
     def record(self, call: CallRecord, values: Sequence[PreparedValue]) -> None:
         """Put the values and the call into the batch as one, and flush if it holds enough.
@@ -110,32 +148,27 @@ class Recorder(ForkAware):
         contents = [slot.content_id for slot in call.inputs]
         contents += [slot.content_id for slot in call.outputs]
         with self.lock:
-            batch = self._add((call,), values, contents)
+            batch = self._batches.add((call,), values, contents)
             batch.duration_us += call.duration_us
-            size, record_count, duration_us = self._load(batch)
+            # What is on record already was looked up before the op ran.
+            batch.decided_us = min(batch.decided_us, call.started_us)
+            size, record_count, duration_us = self._load()
         if size > HELD_BYTES_MAX or record_count > HELD_RECORDS_MAX:
             self.flush()
-        elif duration_us > self._flush_after_us:
+        elif duration_us > self._flush_after_us or batch.is_exposed:
             self._flush_if_idle()
 
     def drop(self, tombstones: Sequence[Tombstone]) -> None:
         """Put tombstones into the batch; a flush makes them known to others."""
-        if tombstones:
-            with self.lock:
-                self._add(tombstones)
+        self._add(tombstones)
 
     def tag(self, tags: Sequence[TagRecord]) -> None:
         """Put tags into the batch, with what is needed to read the refs that they name."""
-        if tags:
-            contents = [tag.content_id for tag in tags if tag.target is TagTarget.REF]
-            with self.lock:
-                self._add(tags, contents=contents)
+        self._add(tags, [tag.content_id for tag in tags if tag.target is TagTarget.REF])
 
     def untag(self, untags: Sequence[Untag]) -> None:
         """Put what hides tags into the batch."""
-        if untags:
-            with self.lock:
-                self._add(untags)
+        self._add(untags)
 
     def flush(self) -> None:
         """Commit what was recorded: when this returns, it is in the store.
@@ -144,106 +177,92 @@ class Recorder(ForkAware):
             StoreUnavailableError: some of it is not; it is kept, and flushing again is safe.
         """
         with self._flushing:
-            if not self.is_empty:
-                self._flush()
+            if self.is_empty:
+                return
+            self._flush()
+        self.after_flush()
 
     def refresh(self) -> None:
         """Take in what others published."""
         with self._flushing:
             self._refresh()
 
+    def close(self) -> None:
+        """Let go of the journal. What could not be committed stays in it."""
+        if self._journal is not None:
+            self._journal.close()
+
     def unpublished(self) -> Sequence[tuple[Entry, Dot | None]]:
         """Return the log entries that are not committed, in order, with the dots they will have."""
-        return [entry for batch in self._batches.values() for entry in batch.entries]
+        return [entry for batch in self._batches.all for entry in batch.entries]
 
-    # Into the batch
-
-    def _add(
+    def adopt(
         self,
-        entries: Sequence[Entry],
-        values: Sequence[PreparedValue] = (),
-        contents: Iterable[ContentId] = (),
-    ) -> Batch:
-        """Put entries into the batch, with a row for each of ``contents`` that has none there.
+        make_entries: Callable[[Position], Sequence[Entry]],
+        values: Sequence[PreparedValue],
+        decided_us: int,
+        before: Callable[[Position], None],
+        forget: Callable[[], None],
+    ) -> None:
+        """Record what a dead process recorded, as a batch of its own; a flush commits it.
 
-        So whoever reads the segment finds every value of its calls without any other segment, and
-        compaction may forget what no call needs.
+        ``make_entries`` gives the entries of the segment. ``before`` is called when they are taken
+        and nothing was put, ``forget`` when they are committed: until then the dead one's journal
+        has them.
         """
-        batch = self._batch()
-        rows = self._rows(batch, values, contents)
-        group = (*rows, *entries)
-        size = sum(map(entry_size, group))
-        if not self._writer.has_room(size):
-            self._close()
-            batch = self._batch()
-            rows = self._rows(batch, values, contents)
-            group = (*rows, *entries)
-            size = sum(map(entry_size, group))
-        dots = self._writer.append_all(group, size)
-        # Only now: were Ctrl-C to come between, the next call would bring these rows again.
-        batch.rows.update([row.content_id for row in rows])
-        batch.size += size
-        added = list(zip(group, dots, strict=True))
-        batch.entries += added
-        for entry, dot in added:
-            self._lookup.add_open(entry, dot)
-        return batch
+        with self._flushing, self.lock:
+            self._batches.close()
+            entries = make_entries(self._writer.position)
+            contents = [content_id for entry in entries for content_id in _contents_of(entry)]
+            batch = self._batches.add(entries, values, contents, is_journaled=False)
+            batch.decided_us = min(batch.decided_us, decided_us)
+            batch.forget = forget
+            # After the entries: a crash between the two records them twice, the other way round
+            # they would count as recorded when they are not.
+            before(batch.position)
+            self._batches.close()
 
-    def _batch(self) -> Batch:
-        """Return the open batch."""
-        position = self._writer.position
-        batch = self._batches.get(position)
-        if batch is None:
-            batch = self._batches[position] = Batch(position)
-        return batch
+    def abandon(self) -> None:
+        """Forget all that was recorded, because its journal has it, and others may publish it."""
+        with self._flushing:
+            self._writer.renew()
+            self.renew()
 
-    def _rows(
-        self, batch: Batch, values: Sequence[PreparedValue], contents: Iterable[ContentId]
-    ) -> list[ValueRecord]:
-        """Return the rows that the batch lacks; take the bytes of ``values`` into it."""
-        rows: dict[ContentId, ValueRecord] = {}
-        for value in values:
-            if value.record is None:
-                continue
-            if value.sealed is not None and value.content_id not in self._held:
-                self._hold(batch, Held(value.record, value.sealed))
-            if value.record.tier is not Tier.PACK and value.content_id not in batch.rows:
-                rows[value.content_id] = value.record
-        for content_id in contents:
-            if not batch.has(content_id) and content_id not in rows:
-                known = self._known_row(content_id)
-                if known is not None:
-                    rows[content_id] = known
-        return list(rows.values())
+    def look_again(
+        self, entries: Sequence[tuple[Entry, Dot | None]], held: Mapping[ContentId, Held]
+    ) -> None:
+        """Repair what a dead process published and did not look at again; a flush commits that.
 
-    def _hold(self, batch: Batch, held: Held) -> None:
-        """Take the bytes of a value into the batch."""
-        content_id = held.record.content_id
-        waiting = batch.packed if held.record.tier is Tier.PACK else batch.loose
-        # The batch first: what is found in `_held` is never asked for again.
-        self._held[content_id] = waiting.setdefault(content_id, held)
-        batch.size += held.sealed.size
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._flushing:
+            with self.lock:
+                rows = [copy.record for content_id in held for copy in self._copies(content_id)]
+            doomed = condemned_among(rows, self.condemned)
+            if doomed:
+                self._repair(entries, doomed, held)
 
-    def _known_row(self, content_id: ContentId) -> ValueRecord | None:
-        """Return where a value is, on the word of an earlier segment or batch."""
-        held = self._held.get(content_id)
-        if held is not None:
-            return held.record
-        copies = self._lookup.copies(content_id)
-        return max(copies, key=self._is_readable).record if copies else None
+    def _copies(self, content_id: ContentId) -> Sequence[ValueCopy]:
+        """Return the places of a value on record."""
+        return self._lookup.copies(content_id)
 
-    def _load(self, batch: Batch) -> tuple[int, int, int]:
+    def _add(self, entries: Sequence[Entry], contents: Sequence[ContentId] = ()) -> None:
+        """Put entries that are no calls into the batch."""
+        if entries:
+            with self.lock:
+                batch = self._batches.add(entries, (), contents)
+            if batch.is_exposed:
+                self._flush_if_idle()
+
+    def _load(self) -> tuple[int, int, int]:
         """Return bytes, records and compute time that are not committed."""
-        if len(self._batches) == 1:
-            return batch.size, len(batch.entries), batch.duration_us
-        batches = self._batches.values()
-        return (
-            sum(batch.size for batch in batches),
-            sum(len(batch.entries) for batch in batches),
-            sum(batch.duration_us for batch in batches),
-        )
-
-    # Out of it
+        size = record_count = duration_us = 0
+        for batch in self._batches.by_position.values():
+            size += batch.size
+            record_count += len(batch.groups)
+            duration_us += batch.duration_us
+        return size, record_count, duration_us
 
     def _flush_if_idle(self) -> None:
         """Flush, unless another thread is at it; a store that does not answer is no error yet."""
@@ -254,40 +273,37 @@ class Recorder(ForkAware):
         except StoreUnavailableError as error:
             _LOGGER.warning("not committed yet, kept and tried again later: %s", error)
             with self.lock:
-                for batch in self._batches.values():
+                for batch in self._batches.all:
                     batch.duration_us = 0
+            return
         finally:
             self._flushing.release()
+        self.after_flush()
 
     def _flush(self) -> None:
         """Write everything. The caller holds ``_flushing``."""
         # What an earlier flush left first: while a store is away, batches must not pile up.
         self._publish()
+        while True:
+            with self.lock:
+                self._batches.close()
+            self._publish()
+            self._take_in()
+            # What is announced from here on was announced by one who looks at the log after that,
+            # and finds these segments.
+            self._refresh()
+            if not self._look():
+                break
         with self.lock:
-            self._close()
-        self._publish()
-        self._take_in()
-        self._refresh()
-        with self.lock:
-            self._let_go()
-
-    def _close(self) -> None:
-        """Make a segment of the open batch; what is recorded from here on is in the next."""
-        batch = self._batch()
-        # One step of the writer's, rows of packed values included: Ctrl-C finds the batch open or
-        # closed.
-        self._writer.seal(batch.pack(self._draw))
+            for batch in self._batches.published:
+                self._batches.let_go(batch)
 
     def _publish(self) -> None:
         """Put the payload of all closed batches, each before its segment."""
         for waiting in self._writer.outbox:
-            batch = self._batches[waiting.position]
+            batch = self._batches.at(waiting.position)
             batch.segment = waiting.segment
-            if not batch.is_placed:
-                for held in batch.loose.values():
-                    self._blobs.put_at(held.record.location, held.sealed)
-                self._blobs.put_packs(batch.packs)
-                batch.is_placed = True
+            batch.place(self._blobs)
             # Only now the segment: it promises that its payload can be read, and a crash before
             # this line leaves payload that nothing names.
             self._writer.publish_oldest()
@@ -296,35 +312,84 @@ class Recorder(ForkAware):
         """Count the segments that this process published as seen."""
         with self.lock:
             known = self._view.segments
-            own = [segment for segment in self._published() if segment.name not in known]
+            published = [batch.segment for batch in self._batches.published]
+            own = [item for item in published if item is not None and item.name not in known]
             self._view.add(own)
             self._lookup.add_parts(own)
+            self._batches.reopen_lookup()
 
     def _refresh(self) -> None:
         """Take in what is new in the store. The caller holds ``_flushing``."""
         new = self._view.refresh()
         with self.lock:
             self._lookup.add_parts(new)
+        self.condemned.update(self._view.listing.announcements)
 
-    def _let_go(self) -> None:
-        """Forget the batches that are committed."""
-        for segment in self._published():
-            header = segment.header
-            batch = self._batches[Position(header.writer, header.seq)]
-            for content_id, held in (*batch.packed.items(), *batch.loose.items()):
-                if self._held.get(content_id) is held:
-                    del self._held[content_id]
-            del self._batches[batch.position]
-        self._lookup.clear_open()
-        for batch in self._batches.values():
-            for entry, dot in batch.entries:
-                self._lookup.add_open(entry, dot)
+    def _look(self) -> bool:
+        """Repair what was condemned when it was published; tell whether anything was."""
+        is_repaired = False
+        for batch in self._batches.published:
+            if batch.is_checked or batch.segment is None:
+                continue
+            is_old = self._is_old(batch)
+            doomed = condemned_rows(batch.segment, _EVERYTHING if is_old else self.condemned)
+            if doomed:
+                self._repair(batch.entries, doomed, batch.held, is_old=is_old)
+                is_repaired = True
+            batch.is_checked = True
+        return is_repaired
 
-    def _published(self) -> list[Segment]:
-        """Return the segments that are in the store, and whose batches are still here."""
-        waiting = {item.position for item in self._writer.outbox}
-        return [
-            batch.segment
-            for batch in self._batches.values()
-            if batch.segment is not None and batch.position not in waiting
-        ]
+    def _is_old(self, batch: Batch) -> bool:
+        """Tell whether an announcement may have come and gone since the batch was begun.
+
+        Whoever slept for that long relies on nothing: every value is put anew.
+        """
+        age_s = max(
+            (self._clocks.now_us() - batch.decided_us) / 1e6,
+            self._clocks.boot_s() - batch.decided_s,
+        )
+        return age_s > DECISION_AGE_MAX_S
+
+    def _repair(
+        self,
+        entries: Sequence[tuple[Entry, Dot | None]],
+        doomed: Mapping[ContentId, Sequence[ValueRecord]],
+        held: Mapping[ContentId, Held],
+        *,
+        is_old: bool = False,
+    ) -> None:
+        """Record again, with values under fresh names, the calls whose values are condemned."""
+        with self.lock:
+            copies = {content_id: self._copies(content_id) for content_id in doomed}
+        elsewhere = {
+            content_id
+            for content_id, places in copies.items()
+            if not is_old and any(c.record.location not in self.condemned for c in places)
+        }
+        sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
+        saved, lost = saved_and_lost(sought, held, self._blobs)
+        with self.lock:
+            alive = [item for item in entries if self._is_alive(*item)]
+            repair = plan_repair(alive, elsewhere | saved.keys(), lost)
+            if repair.entries:
+                anew = [renewed(found, self._draw) for found in saved.values()]
+                self._batches.add(repair.entries, (), repair.contents, anew=anew)
+        if repair.lost_count:
+            _LOGGER.warning(
+                "garbage collection deleted the results of %d calls while they were committed; "
+                "they count as not made, and are computed again when they are asked for",
+                repair.lost_count,
+            )
+
+    def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
+        """Tell whether nobody has dropped an entry since it was published."""
+        return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
+
+
+def _contents_of(entry: Entry) -> list[ContentId]:
+    """Return the values that an entry uses."""
+    if isinstance(entry, CallRecord):
+        return [slot.content_id for slot in (*entry.inputs, *entry.outputs)]
+    if isinstance(entry, TagRecord) and entry.target is TagTarget.REF:
+        return [entry.content_id]
+    return []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +16,11 @@ from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
-from mandala_cas.errors import StoreUnavailableError
+from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
-from mandala_cas.objectstore.layout import blob_name
+from mandala_cas.objectstore.layout import BLOB_NONCE_SIZE, blob_name
+from mandala_cas.values.spool import Spool, SpooledValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +29,42 @@ class PreparedValue:
 
     ``record`` is None where the store has the value already. ``sealed`` holds the bytes that are
     still to be placed: always for a packed value, whose ``record`` lacks its place until then,
-    and for a loose one that the store did not take yet.
+    and for a loose one that the store did not take yet. ``spooled`` is the file that has them.
     """
 
     content_id: ContentId
     record: ValueRecord | None
     sealed: Sealed | None = None
+    spooled: SpooledValue | None = None
 
 
 class ValueEncoder:
-    """Turns values into bytes that can be placed; loose blobs are written at once."""
+    """Turns values into bytes that can be placed; large ones are written down at once."""
 
     def __init__(
         self,
         blobs: BlobStore,
         codecs: CodecRegistry,
         is_stored: Callable[[ContentId], bool],
+        *,
         nonce_for: Callable[[PayloadHash], bytes] = lambda _: b"",
+        spool: Spool | None = None,
+        is_condemned: Callable[[str], bool] = lambda _: False,
+        draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """``is_stored`` tells which values need no bytes of their own.
 
-        ``nonce_for`` gives what a loose blob's name needs besides its hash: see
-        ``UnreadablePlaces``.
+        Large values go to ``spool``, and straight to the store where there is none. ``nonce_for``
+        gives what a loose blob's name needs besides its hash, see ``UnreadablePlaces``;
+        ``is_condemned`` tells which names are about to be deleted, and may not be used again.
         """
         self._blobs = blobs
         self._codecs = codecs
         self._is_stored = is_stored
         self._nonce_for = nonce_for
+        self._spool = spool
+        self._is_condemned = is_condemned
+        self._draw = draw
 
     def prepare(self, value: Any, known_id: ContentId | None = None) -> PreparedValue:
         """Hash and encode ``value``; ``known_id`` spares hashing one that was hashed already.
@@ -69,8 +81,7 @@ class ValueEncoder:
         record = _record(value_id, encoded, tier)
         match tier:
             case Tier.INLINE:
-                inline = b"".join(encoded.payload)
-                return PreparedValue(value_id, replace(record, inline=inline))
+                return PreparedValue(value_id, record)
             case Tier.PACK:
                 # One copy: the payload may be views of an object that the user changes next.
                 taken = _owned(_seal(encoded))
@@ -79,17 +90,23 @@ class ValueEncoder:
                 return self._prepare_loose(encoded, record)
 
     def _prepare_loose(self, encoded: Encoded, record: ValueRecord) -> PreparedValue:
-        """Write a large value straight from the user's memory; keep a copy only if that fails.
+        """Write a large value from the user's memory; keep a copy there only if that fails.
 
-        A crash after this put and before the segment leaves a blob that nothing names: garbage
-        that costs space, never a wrong answer.
+        Without a spool it goes to the store at once. A crash after that put and before the segment
+        leaves a blob that nothing names: garbage that costs space, never a wrong answer.
         """
         sealed = _seal(encoded)
         nonce = self._nonce_for(encoded.payload_hash)
-        location = blob_name(encoded.payload_hash, nonce)
-        placed = replace(record, location=location, stored_size=sealed.size)
+        name = blob_name(encoded.payload_hash, nonce)
+        if self._is_condemned(name):
+            name = blob_name(encoded.payload_hash, self._draw(BLOB_NONCE_SIZE))
+        placed = replace(record, location=name, stored_size=sealed.size)
+        if self._spool is not None:
+            with suppress(StoreUnavailableError, UsageError):
+                return PreparedValue(record.content_id, placed, spooled=self._spool.write(sealed))
+        # Without a spool, or where its disk is full: the store may be another.
         try:
-            self._blobs.put_loose(encoded.payload_hash, sealed, nonce=nonce)
+            self._blobs.put_all((), {name: sealed})
         except StoreUnavailableError:
             return PreparedValue(record.content_id, placed, _owned(sealed))
         return PreparedValue(record.content_id, placed)
@@ -113,16 +130,17 @@ def _owned(sealed: Sealed) -> Sealed:
 
 
 def _record(value_id: ContentId, encoded: Encoded, tier: Tier) -> ValueRecord:
-    """Return the record of a value that has no place yet."""
+    """Return the record of a value that has no place yet, or that is its own."""
     return ValueRecord(
-        content_id=value_id,
-        payload_hash=encoded.payload_hash,
-        tier=tier,
-        location="",
-        offset=0,
-        stored_size=0,
-        raw_size=encoded.raw_size,
-        codec_name=encoded.codec_name,
-        codec_version=encoded.codec_version,
-        codec_header=encoded.header,
+        value_id,
+        encoded.payload_hash,
+        tier,
+        "",
+        0,
+        0,
+        encoded.raw_size,
+        encoded.codec_name,
+        encoded.codec_version,
+        encoded.header,
+        b"".join(encoded.payload) if tier is Tier.INLINE else b"",
     )

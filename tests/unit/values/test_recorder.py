@@ -157,7 +157,7 @@ def test_a_copy_that_this_user_can_decode_is_placed_again(objects: MemoryObjectS
         noise(1, size)
     theirs, own = segments_of(objects)
     later = Storage(objects)
-    later._parts.recorder._is_readable = lambda copy: copy.segment == own.name
+    later._parts.recorder._batches._is_readable = lambda copy: copy.segment == own.name
 
     with later:
         total(ref.detached())
@@ -214,7 +214,7 @@ def test_a_batch_of_many_records_is_committed(
     objects: MemoryObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever they hold: a crash would lose them, and nobody else sees them."""
-    monkeypatch.setattr(recorder_module, "HELD_RECORDS_MAX", 5)
+    monkeypatch.setattr(recorder_module, "HELD_RECORDS_MAX", 2)
     storage = Storage(objects)
     with storage:
         for x in range(4):

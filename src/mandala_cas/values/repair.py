@@ -1,0 +1,159 @@
+"""A commit that garbage collection has overtaken: found, and made good under fresh names.
+
+A collector announces, looks at the log, deletes. A writer publishes, looks at the announcements,
+repairs. Whoever comes second sees the other, so no value of a committed call is deleted.
+
+What is put anew gets a name that nobody used before: what was announced may still be deleted
+under the old one. The calls that use it are recorded again in the segment that places it, and the
+records before it hidden, so that this segment, too, can be read by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mandala_cas.blobs.packs import Placement
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.blobs.value import open_value
+from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.envelope.seal import Sealed
+from mandala_cas.errors import CorruptionError
+from mandala_cas.log.segment import Segment
+from mandala_cas.model.entries import (
+    CallRecord,
+    Entry,
+    TagRecord,
+    TagTarget,
+    Tier,
+    Tombstone,
+    TombstoneReason,
+    Untag,
+    ValueRecord,
+)
+from mandala_cas.model.ids import ContentId, Dot
+from mandala_cas.objectstore.layout import BLOB_NONCE_SIZE, blob_name
+from mandala_cas.values.batch import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What makes a batch good: entries to record, and the values that they use.
+
+    ``lost_count`` calls had a result that nobody has any more: they count as not made.
+    """
+
+    entries: Sequence[Entry]
+    contents: Sequence[ContentId]
+    lost_count: int
+
+
+def condemned_rows(
+    segment: Segment, condemned: Container[str]
+) -> dict[ContentId, list[ValueRecord]]:
+    """Return the values of which every place that a segment names is condemned, with the rows."""
+    locations = segment.values.text("location")
+    doomed = [bool(word) and word in condemned for word in locations.words]
+    if not any(doomed):
+        return {}
+    return condemned_among(
+        (segment.value_record(row) for row in range(segment.values.row_count)), condemned
+    )
+
+
+def condemned_among(
+    rows: Iterable[ValueRecord], condemned: Container[str]
+) -> dict[ContentId, list[ValueRecord]]:
+    """Return the values of which every place in ``rows`` is condemned, with their rows."""
+    found: dict[ContentId, list[ValueRecord]] = {}
+    safe: set[ContentId] = set()
+    for row in rows:
+        if row.tier is not Tier.INLINE and row.location in condemned:
+            found.setdefault(row.content_id, []).append(row)
+        else:
+            safe.add(row.content_id)
+    return {content_id: rows for content_id, rows in found.items() if content_id not in safe}
+
+
+def renewed(held: Held, draw: Callable[[int], bytes]) -> Held:
+    """Return a value to be put anew: a loose one has a fresh name, a packed one has none yet."""
+    record = held.record
+    name = ""
+    if record.tier is Tier.LOOSE:
+        name = blob_name(record.payload_hash, draw(BLOB_NONCE_SIZE))
+    return Held(replace(record, location=name, offset=0), held.source)
+
+
+def read_copy(blobs: BlobStore, rows: Sequence[ValueRecord]) -> Held | None:
+    """Return a value from the first of its places that still has it, verified; None if none has.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    for row in rows:
+        (data,) = blobs.get_many([Placement(row.location, row.offset, row.stored_size)])
+        if data is None:
+            continue
+        try:
+            payload = open_value(data, name=row.location, record=row)
+        except CorruptionError:
+            continue
+        named = (row.codec_name, row.codec_version, row.codec_header)
+        if payload_hash(*named, (payload,), Digests()) == row.payload_hash:
+            return Held(replace(row, stored_size=len(data)), Sealed((data,), len(data)))
+    return None
+
+
+def plan_repair(
+    entries: Iterable[tuple[Entry, Dot | None]],
+    saved: Collection[ContentId],
+    lost: Collection[ContentId],
+) -> Repair:
+    """Return what to record, so that ``saved`` are found at their new places.
+
+    ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
+    not made; one that merely used such a value was.
+    """
+    hidden: list[Entry] = []
+    again: list[Entry] = []
+    contents: dict[ContentId, None] = {}
+    lost_count = 0
+    for entry, dot in entries:
+        if dot is None:
+            continue
+        if isinstance(entry, CallRecord):
+            used = [slot.content_id for slot in (*entry.inputs, *entry.outputs)]
+            is_lost = any(slot.content_id in lost for slot in entry.outputs)
+            if not is_lost and not any(content_id in saved for content_id in used):
+                continue
+            hidden.append(Tombstone(dot.writer, dot.seq, dot.row, dot.row, TombstoneReason.LOST))
+            if is_lost:
+                lost_count += 1
+                continue
+        elif isinstance(entry, TagRecord):
+            used = [entry.content_id]
+            if entry.target is not TagTarget.REF or entry.content_id not in saved:
+                continue
+            hidden.append(Untag(dot.writer, dot.seq, dot.row, dot.row))
+        else:
+            continue
+        again.append(entry)
+        contents |= dict.fromkeys(used)
+    return Repair((*hidden, *again), list(contents), lost_count)
+
+
+def saved_and_lost(
+    doomed: Mapping[ContentId, Sequence[ValueRecord]],
+    held: Mapping[ContentId, Held],
+    blobs: BlobStore,
+) -> tuple[dict[ContentId, Held], set[ContentId]]:
+    """Return the condemned values whose bytes can be had, and those whose bytes nobody has."""
+    saved: dict[ContentId, Held] = {}
+    lost: set[ContentId] = set()
+    for content_id, rows in doomed.items():
+        found = held.get(content_id) or read_copy(blobs, rows)
+        if found is None:
+            lost.add(content_id)
+        else:
+            saved[content_id] = found
+    return saved, lost

@@ -1,0 +1,130 @@
+"""The spool: a large value's bytes, written once when it was made, until a flush has placed them.
+
+They are on this machine's disk, not in memory, and a flush into a directory of the same file
+system links them into place. Nothing waits for the disk before a flush: the end of the process
+does not take back what was written.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from mandala_cas.envelope.seal import Sealed
+from mandala_cas.errors import CorruptionError
+from mandala_cas.log.journal import SPOOL_FOLDER, Journal
+from mandala_cas.model.ids import WriterId
+from mandala_cas.objectstore.buffers import flat
+from mandala_cas.objectstore.disk import reading, writing
+
+_RANDOM_SIZE: Final = 16
+
+
+class SpooledValue:
+    """The file with one sealed value.
+
+    It is removed when nobody refers to it any more, so a value whose call was never recorded
+    leaves nothing behind. After ``keep`` only ``remove`` does that: the journal names the file.
+    """
+
+    __slots__ = ("__weakref__", "_finalizer", "path", "size")
+
+    def __init__(self, path: Path, size: int, *, is_kept: bool = False) -> None:
+        """Own the file ``path`` of ``size`` bytes."""
+        self.path = path
+        self.size = size
+        self._finalizer = weakref.finalize(self, _remove, path, os.getpid())
+        self._finalizer.atexit = False
+        if is_kept:
+            self.keep()
+
+    @property
+    def name(self) -> str:
+        """What the journal calls it."""
+        return self.path.name
+
+    def sealed(self) -> Sealed:
+        """Return the bytes as they are on the disk, mapped into memory.
+
+        Raises:
+            NotFoundError: somebody removed the file.
+            CorruptionError: it does not have the bytes that were written.
+        """
+        with reading(self.name, self.path.parent), self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != self.size:
+                raise CorruptionError(
+                    f"{self.path} has {size} bytes, {self.size} were written; compute the value "
+                    "again",
+                    path=str(self.path),
+                )
+            view = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        return Sealed((view,), size)
+
+    def keep(self) -> None:
+        """Leave the file where it is when nobody refers to it."""
+        self._finalizer.detach()
+
+    def remove(self) -> None:
+        """Remove the file: the value is in the store. A file that stays costs space only."""
+        self._finalizer.detach()
+        _remove(self.path, os.getpid())
+
+
+class Spool:
+    """Writes large values below ``local/`` of one store. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        writer: Callable[[], WriterId],
+        draw: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Write beside ``journal``; ``writer`` tells who this process is at the moment."""
+        self._journal = journal
+        self._writer = writer
+        self._draw = draw
+
+    def write(self, sealed: Sealed) -> SpooledValue:
+        """Write one value; whatever happens to its object afterwards, these bytes stay.
+
+        Raises:
+            StoreUnavailableError: the disk is full or does not answer; nothing was written.
+            UsageError: nothing can be written there at all.
+        """
+        writer = self._writer()
+        # First of all: the file of a writer that does not live is anyone's to remove.
+        self._journal.live(writer)
+        folder = self._journal.directory / SPOOL_FOLDER
+        path = folder / f"{writer.hex()}-{self._draw(_RANDOM_SIZE).hex()}"
+        with writing(path.name, folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                # Not private: linked into the store it is an object like any other.
+                with path.open("xb", buffering=0) as file:
+                    for part in sealed.parts:
+                        _write_all(file.write, flat(part))
+            except BaseException:
+                with suppress(OSError):
+                    path.unlink()
+                raise
+            return SpooledValue(path, sealed.size)
+
+
+def _write_all(write: Callable[[memoryview], int | None], data: memoryview) -> None:
+    """Write all of ``data``: one call takes at most 2 GiB."""
+    while data.nbytes:
+        data = data[write(data) or 0 :]
+
+
+def _remove(path: Path, process_id: int) -> None:
+    """Remove a file that this process made; in a forked child it is the parent's."""
+    if process_id == os.getpid():
+        # Windows keeps a file that is mapped; whoever adopts this journal removes it.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
