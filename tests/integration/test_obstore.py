@@ -160,6 +160,30 @@ def test_where_two_spellings_of_a_name_end_it_is_missing(store: RemoteObjectStor
         store.get("log")
 
 
+def test_a_batch_can_be_put_while_python_ends(s3_server: S3Server, s3_url: str) -> None:
+    """What is still to be written at the end of a program is written by an exit handler."""
+    program = """
+import atexit, sys
+from mandala_cas.objectstore.opening import open_object_store
+store = open_object_store(sys.argv[1], engine="obstore")
+store.put("log/0", [b"x"])
+atexit.register(lambda: store.put_many({f"log/{number}": [b"x"] for number in range(1, 5)}))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, s3_url],
+        check=False,
+        env={**os.environ, **s3_server.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    store = RemoteObjectStore.with_obstore(s3_url, s3_server.storage_options)
+    assert len(list(store.list("log/"))) == 5
+
+
 def test_a_forked_child_is_told_instead_of_left_hanging(s3_server: S3Server, s3_url: str) -> None:
     """Obstore's threads do not survive a fork, and whoever waits for them waits for ever."""
     program = """

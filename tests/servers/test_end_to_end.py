@@ -47,12 +47,12 @@ def test_calls_are_remembered_dropped_and_unwrapped(place: tuple[BucketServer, E
     def opened() -> Storage:
         return Storage(open_object_store(url, server.storage_options, engine=engine))
 
-    @op
+    @op(name="spread")
     def spread(seed: int, size: int) -> np.ndarray:
         ran.append(seed)
         return np.random.default_rng(seed).normal(size=size)
 
-    @op
+    @op(name="total")
     def total(values: np.ndarray) -> float:
         return float(np.sum(values))
 
@@ -71,8 +71,7 @@ def test_calls_are_remembered_dropped_and_unwrapped(place: tuple[BucketServer, E
     for seed, values in found.items():
         assert np.array_equal(storage.unwrap(values), expected[seed])
         assert totals[seed] == float(np.sum(expected[seed]))
-    frame = storage.cf(spread).df(values="refs")
-    storage.drop_calls([hid for hid in map(str, frame["spread"]) if hid])
+    storage.drop_calls(storage.cf(spread).df(values="refs")["spread"])
     storage.close()
 
     with opened() as storage:

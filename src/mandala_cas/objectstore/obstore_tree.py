@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -220,10 +221,14 @@ class ObstoreTree:
             except Exception as error:  # noqa: BLE001 (handed to the caller, who raises it)
                 return error
 
-        if len(questions) <= 1:
-            return [outcome(question) for question in questions]
-        with ThreadPoolExecutor(min(_CONCURRENT_MAX, len(questions))) as pool:
-            return list(pool.map(outcome, questions))
+        if len(questions) > 1:
+            # Nobody starts threads while Python ends; and all of this may be asked twice.
+            with (
+                suppress(RuntimeError),
+                ThreadPoolExecutor(min(_CONCURRENT_MAX, len(questions))) as pool,
+            ):
+                return list(pool.map(outcome, questions))
+        return [outcome(question) for question in questions]
 
     def _bucket(self) -> Bucket:
         """Return what obstore is asked with, in this process."""
