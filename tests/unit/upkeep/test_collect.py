@@ -269,6 +269,23 @@ def test_where_listings_lag_a_day_lies_between_announcing_and_deleting() -> None
     assert third.deleted == (dropped,)
 
 
+def test_where_listings_lag_a_plan_shows_what_a_collection_would_delete_today() -> None:
+    """And what it would only announce as waiting."""
+    clock = Clocked(Weak)
+    _, dropped = drop_one_of_two(clock.objects)
+    clock.now += GRACE_S
+    publish(clock.objects, inline_of("y"), writer=4)
+
+    before = plan(clock.objects)
+    run(clock.objects)
+    clock.now += DAY_S
+    publish(clock.objects, inline_of("z"), writer=5)
+    after = plan(clock.objects)
+
+    assert (before.deleted, before.kept_because[WAITING].object_count) == ((), 1)
+    assert after.deleted == (dropped,)
+
+
 def test_where_listings_lag_the_grace_is_a_week_whatever_was_asked() -> None:
     """Time is all there is to rely on there."""
     clock = Clocked(Weak)
@@ -338,8 +355,10 @@ def test_an_announcement_that_nobody_carried_out_is_carried_out_and_kept() -> No
     clock.now += 2 * KEPT_S
 
     report = run(clock.objects)
+    again = run(clock.objects)
 
     assert (len(report.deleted), report.expired_count) == (1, 0)
+    assert again.expired_count == 0
     assert len(names(clock.objects, COLLECTIONS)) == 2
 
 
