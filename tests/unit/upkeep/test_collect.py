@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.upkeep.collecting import Clocked, Weak, ageless, plan, run
+from tests.unit.upkeep.collecting import NOW_US, Clocked, Weak, ageless, plan, run
 from tests.unit.upkeep.small_stores import (
     call_of,
     elsewhere,
@@ -22,11 +22,17 @@ from tests.unit.upkeep.small_stores import (
 
 from mandala_cas.envelope.signatures import SigningKey
 from mandala_cas.errors import UsageError
-from mandala_cas.log.announcements import Announcements
+from mandala_cas.log.announcements import Announcements, encode_done
 from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import Untag
 from mandala_cas.objectstore.counting import CountingObjectStore
-from mandala_cas.objectstore.layout import COLLECTIONS, SEGMENTS, TEMPORARY, blob_name
+from mandala_cas.objectstore.layout import (
+    COLLECTIONS,
+    SEGMENTS,
+    TEMPORARY,
+    blob_name,
+    collection_name,
+)
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.upkeep.collect import DAY_S, GRACE_S, KEPT_S
@@ -343,6 +349,44 @@ def test_announcements_are_kept_for_thirty_days_after_they_were_carried_out(
     late = run(clocked.objects)
 
     assert (early.expired_count, late.expired_count) == (0, 1)
+    assert names(clocked.objects, COLLECTIONS) == []
+
+
+def test_of_two_collectors_that_carried_out_the_same_the_later_one_counts(
+    clocked: Clocked,
+) -> None:
+    """Whoever was asleep during the second deletion must still find what it was about."""
+    drop_one_of_two(clocked.objects)
+    run(clocked.objects)
+    (condemned,) = Announcements(clocked.objects).read(names(clocked.objects, COLLECTIONS))
+    clocked.now += KEPT_S
+    name, sealed = encode_done(
+        condemned.name, 1, 0, created_us=NOW_US, nonce=b"n" * 16, signer=None
+    )
+    clocked.objects.put(name, sealed.parts)
+
+    clocked.now += 1
+    publish(clocked.objects, inline_of("y"), writer=4)
+    early = run(clocked.objects)
+    clocked.now += KEPT_S
+    publish(clocked.objects, inline_of("z"), writer=5)
+    late = run(clocked.objects)
+
+    assert (early.expired_count, late.expired_count) == (0, 1)
+    assert names(clocked.objects, COLLECTIONS) == []
+
+
+def test_a_damaged_announcement_goes_when_it_is_old(clocked: Clocked) -> None:
+    """Nobody can carry it out, and nobody can read it."""
+    clocked.objects.put(collection_name(bytes(32), "condemned"), [b"?"])
+    clocked.now += KEPT_S
+    publish(clocked.objects, inline_of("y"))
+    assert run(clocked.objects).expired_count == 0
+
+    clocked.now += 1
+    publish(clocked.objects, inline_of("z"), writer=2)
+
+    assert run(clocked.objects).expired_count == 1
     assert names(clocked.objects, COLLECTIONS) == []
 
 
