@@ -241,12 +241,14 @@ class _Collection:
             modified = listing[name].modified if name in listing else None
             return now is not None and modified is not None and now - modified > KEPT_S
 
-        old = [item for item in self.done if is_old(item.name)]
-        first = [item.condemned for item in old]
-        first += [name for name in self.announcements.damaged if is_old(name)]
+        # Of two collectors that carried out the same, the later one counts.
+        recent = {item.condemned for item in self.done if not is_old(item.name)}
+        old = [item for item in self.done if item.condemned not in recent]
+        first = {item.condemned for item in old}
+        first |= {name for name in self.announcements.damaged if is_old(name)}
         # What says that it was carried out goes last: a crash between the two must not make
         # anyone carry it out again, unseen by those who looked at it before.
-        self.objects.delete(first)
+        self.objects.delete(sorted(first))
         self.objects.delete([item.name for item in old])
         return len(first)
 

@@ -137,7 +137,8 @@ class _Eviction:
             held = {id_: place for id_, place in held.items() if id_ not in damaged}
             found = self.sort(listed, held)
         if found.free:
-            found = self.free(listed, found.free, held)
+            late = self.free(found.free, held)
+            found = _Found(late.free, _joined(found.kept, late.kept))
         return EvictReport(
             url=self.remote.url,
             freed=tuple(info.name for info in found.free),
@@ -145,9 +146,7 @@ class _Eviction:
             kept_because={reason: Amount.of(infos) for reason, infos in found.kept.items()},
         )
 
-    def free(
-        self, listed: Sequence[ObjectInfo], chosen: Sequence[ObjectInfo], held: _Held
-    ) -> _Found:
+    def free(self, chosen: Sequence[ObjectInfo], held: _Held) -> _Found:
         """Delete what was chosen, unless somebody has come to need more of it meanwhile."""
         names = [info.name for info in chosen]
         announced = self.crier.announce(names)
@@ -160,12 +159,8 @@ class _Eviction:
         # Who published before the announcement is seen now; who does after it sees that.
         self.view.refresh()
         self.crier.check_shown(announced, self.view.listing.announcements)
-        found = self.sort(listed, held)
-        chosen_names = set(names)
-        late = [info for info in found.free if info.name not in chosen_names]
-        found.free[:] = [info for info in found.free if info.name in chosen_names]
-        if late:
-            found.kept.setdefault(NOT_HELD, []).extend(late)
+        # Only what was announced: who knows what else may go by now.
+        found = self.sort(chosen, held)
         self.objects.delete([info.name for info in found.free])
         freed = {info.name for info in found.free}
         spared = [info for info in chosen if info.name not in freed]
@@ -195,6 +190,16 @@ class _Eviction:
                 reason = NOT_HELD if has_live[number] else NOT_LIVE
                 found.kept.setdefault(reason, []).append(info)
         return found
+
+
+def _joined(
+    first: dict[str, list[ObjectInfo]], second: dict[str, list[ObjectInfo]]
+) -> dict[str, list[ObjectInfo]]:
+    """Return what was kept at two moments, by the reason."""
+    return {
+        reason: first.get(reason, []) + second.get(reason, [])
+        for reason in sorted(first.keys() | second.keys())
+    }
 
 
 def _check_stores(objects: ObjectStore, remote: ObjectStore) -> None:

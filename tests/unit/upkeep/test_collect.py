@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.upkeep.collecting import Clocked, Weak, ageless, plan, run
+from tests.unit.upkeep.collecting import NOW_US, Clocked, Weak, ageless, plan, run
 from tests.unit.upkeep.small_stores import (
     call_of,
     elsewhere,
@@ -22,11 +22,17 @@ from tests.unit.upkeep.small_stores import (
 
 from mandala_cas.envelope.signatures import SigningKey
 from mandala_cas.errors import UsageError
-from mandala_cas.log.announcements import Announcements
+from mandala_cas.log.announcements import Announcements, encode_done
 from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import Untag
 from mandala_cas.objectstore.counting import CountingObjectStore
-from mandala_cas.objectstore.layout import COLLECTIONS, SEGMENTS, TEMPORARY, blob_name
+from mandala_cas.objectstore.layout import (
+    COLLECTIONS,
+    SEGMENTS,
+    TEMPORARY,
+    blob_name,
+    collection_name,
+)
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.upkeep.collect import DAY_S, GRACE_S, KEPT_S
@@ -269,6 +275,23 @@ def test_where_listings_lag_a_day_lies_between_announcing_and_deleting() -> None
     assert third.deleted == (dropped,)
 
 
+def test_where_listings_lag_a_plan_shows_what_a_collection_would_delete_today() -> None:
+    """And what it would only announce as waiting."""
+    clock = Clocked(Weak)
+    _, dropped = drop_one_of_two(clock.objects)
+    clock.now += GRACE_S
+    publish(clock.objects, inline_of("y"), writer=4)
+
+    before = plan(clock.objects)
+    run(clock.objects)
+    clock.now += DAY_S
+    publish(clock.objects, inline_of("z"), writer=5)
+    after = plan(clock.objects)
+
+    assert (before.deleted, before.kept_because[WAITING].object_count) == ((), 1)
+    assert after.deleted == (dropped,)
+
+
 def test_where_listings_lag_the_grace_is_a_week_whatever_was_asked() -> None:
     """Time is all there is to rely on there."""
     clock = Clocked(Weak)
@@ -329,6 +352,44 @@ def test_announcements_are_kept_for_thirty_days_after_they_were_carried_out(
     assert names(clocked.objects, COLLECTIONS) == []
 
 
+def test_of_two_collectors_that_carried_out_the_same_the_later_one_counts(
+    clocked: Clocked,
+) -> None:
+    """Whoever was asleep during the second deletion must still find what it was about."""
+    drop_one_of_two(clocked.objects)
+    run(clocked.objects)
+    (condemned,) = Announcements(clocked.objects).read(names(clocked.objects, COLLECTIONS))
+    clocked.now += KEPT_S
+    name, sealed = encode_done(
+        condemned.name, 1, 0, created_us=NOW_US, nonce=b"n" * 16, signer=None
+    )
+    clocked.objects.put(name, sealed.parts)
+
+    clocked.now += 1
+    publish(clocked.objects, inline_of("y"), writer=4)
+    early = run(clocked.objects)
+    clocked.now += KEPT_S
+    publish(clocked.objects, inline_of("z"), writer=5)
+    late = run(clocked.objects)
+
+    assert (early.expired_count, late.expired_count) == (0, 1)
+    assert names(clocked.objects, COLLECTIONS) == []
+
+
+def test_a_damaged_announcement_goes_when_it_is_old(clocked: Clocked) -> None:
+    """Nobody can carry it out, and nobody can read it."""
+    clocked.objects.put(collection_name(bytes(32), "condemned"), [b"?"])
+    clocked.now += KEPT_S
+    publish(clocked.objects, inline_of("y"))
+    assert run(clocked.objects).expired_count == 0
+
+    clocked.now += 1
+    publish(clocked.objects, inline_of("z"), writer=2)
+
+    assert run(clocked.objects).expired_count == 1
+    assert names(clocked.objects, COLLECTIONS) == []
+
+
 def test_an_announcement_that_nobody_carried_out_is_carried_out_and_kept() -> None:
     """However old it is: thirty days are counted from the deletion."""
     clock = Clocked(Weak)
@@ -338,8 +399,10 @@ def test_an_announcement_that_nobody_carried_out_is_carried_out_and_kept() -> No
     clock.now += 2 * KEPT_S
 
     report = run(clock.objects)
+    again = run(clock.objects)
 
     assert (len(report.deleted), report.expired_count) == (1, 0)
+    assert again.expired_count == 0
     assert len(names(clock.objects, COLLECTIONS)) == 2
 
 

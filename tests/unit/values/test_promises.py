@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from tests.unit.upkeep.small_stores import (
     put_pack,
 )
 
-from mandala_cas.blobs.value import open_value
+from mandala_cas.blobs.value import open_value, seal_value
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.objectstore.layout import payload_hash_of_blob
 from mandala_cas.values.promises import Promises
@@ -194,9 +193,11 @@ def test_what_is_not_what_its_record_says_does_not_come_back(
     """An envelope may be whole and hold another value."""
     promises = promises_at(tmp_path, remote)
     promises.add(URL, ["a"], evicted_us=1)
-    wrong = replace(put_loose(remote, "wrong"), content_id=content_of("right"))
-    lying = replace(wrong, payload_hash=inline_of("right").payload_hash)
-    publish(remote, lying, call_of("g", ["i"], ["right"]), writer=2)
+    record = put_loose(remote, "right")
+    # Its header says what the record says, and its check sums are its own.
+    wrong = seal_value(record.payload_hash, "plain", 1, b"\x80", [payload_of("wrong")])
+    remote.put(record.location, wrong.parts)
+    publish(remote, record, call_of("g", ["i"], ["right"]), writer=2)
 
     assert promises.fetch([content_of("right")]) == {}
 
