@@ -207,13 +207,17 @@ def drop_unnamed(tables: Tables, targets: Sequence[str] = NAMED) -> dict[str, Ta
 
 
 def merge_equal(tables: Tables, target: str) -> dict[str, Table]:
-    """Return the tables with equal rows of ``target`` made one."""
-    keys = _row_keys(tables[target])
-    numbers: dict[object, int] = {}
-    codes = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.uint32)
+    """Return the tables with equal rows of ``target`` made one, in order of first appearance."""
+    columns = [_numbered(column) for column in tables[target].columns.values()]
+    codes = columns[0]
+    for other in columns[1:]:
+        _, first, pairs = np.unique(
+            codes * np.int64(len(codes) + 1) + other, return_index=True, return_inverse=True
+        )
+        codes = np.argsort(np.argsort(first))[pairs]
     _, rows = np.unique(codes, return_index=True)
     merged = {**tables, target: take_table(tables[target], rows)}
-    return recode(merged, target, codes)
+    return recode(merged, target, codes.astype(np.uint32))
 
 
 def take_table(table: Table, rows: Rows) -> Table:
@@ -234,15 +238,15 @@ def with_codes(table: Table, column: str, codes: Numbers) -> Table:
     return with_columns(table, **{column: kind(codes.astype(np.uint32, copy=False))})
 
 
-def _row_keys(table: Table) -> Sequence[object]:
-    """Return what makes two rows of a table equal."""
-    lists: list[Sequence[object]] = []
-    for column in table.columns.values():
-        match column:
-            case FixedColumn() | BytesColumn() | TextColumn():
-                lists.append(column.rows())
-            case NumberColumn():
-                lists.append(column.array.tolist())
-            case RawColumn():
-                raise AssertionError("these tables are our own")
-    return lists[0] if len(lists) == 1 else list(zip(*lists, strict=True))
+def _numbered(column: Column) -> npt.NDArray[np.int64]:
+    """Return a number for each row, equal for equal rows, in order of first appearance."""
+    match column:
+        case FixedColumn() | BytesColumn():
+            numbers: dict[bytes, int] = {}
+            codes = [numbers.setdefault(row, len(numbers)) for row in column.rows()]
+            return np.array(codes, np.int64)
+        case TextColumn(array, _) | NumberColumn(array):
+            _, first, codes_of = np.unique(array, return_index=True, return_inverse=True)
+            return np.argsort(np.argsort(first))[codes_of].astype(np.int64)
+        case RawColumn():
+            raise AssertionError("these tables are our own")

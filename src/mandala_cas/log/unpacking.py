@@ -19,6 +19,7 @@ from mandala_cas.log.columns import (
     FixedColumn,
     NumberColumn,
     TextColumn,
+    bytes_column,
     text_column,
 )
 from mandala_cas.log.packed import (
@@ -278,7 +279,7 @@ def _payload_hashes(tables: Tables, payloads: Payloads, name: str) -> FixedColum
     found[spelled] = explicit[codes[spelled] - 1]
     derived = np.flatnonzero(codes == DERIVED)
     if len(derived):
-        _inline(tables, payloads, name)
+        check_payloads(tables, payloads(), name=name)
         found[derived] = derived_hashes(derived, tables, payloads())
     return FixedColumn(PayloadHash.SIZE, found.tobytes())
 
@@ -297,20 +298,30 @@ def _locations(tables: Tables) -> TextColumn:
     return text_column(words)
 
 
+def check_payloads(tables: Tables, payloads: BytesColumn, *, name: str) -> None:
+    """Check that every inline payload is of the size on record.
+
+    Raises:
+        CorruptionError: one is not.
+    """
+    values = tables[VALUES]
+    sizes = np.concatenate([[0], np.diff(payloads.offsets.astype(np.int64))])
+    found = sizes[values.numbers("inline")]
+    is_inline = values.numbers("tier") == Tier.INLINE
+    expected = np.where(is_inline, values.numbers("raw_size").astype(np.int64), 0)
+    for row in np.flatnonzero(found != expected)[:1].tolist():
+        _check_size(int(found[row]), int(expected[row]), name)
+
+
 def _inline(tables: Tables, payloads: Payloads, name: str) -> BytesColumn:
     """Return the inline payloads of all values, empty ones where there is none."""
-    values = tables[VALUES]
-    codes = values.numbers("inline").astype(np.intp)
-    there = payloads() if codes.any() else BytesColumn(np.zeros(1, np.uint64), b"")
-    rows = [b"", *there.rows()]
-    column = [rows[code] for code in codes.tolist()]
-    sizes = np.array([len(row) for row in column], np.uint64)
-    expected = np.where(values.numbers("tier") == Tier.INLINE, values.numbers("raw_size"), 0)
-    for row in np.flatnonzero(sizes != expected)[:1].tolist():
-        _check_size(int(sizes[row]), int(expected[row]), name)
-    offsets = np.zeros(len(column) + 1, np.uint64)
-    np.cumsum(sizes, out=offsets[1:])
-    return BytesColumn(offsets, b"".join(column))
+    codes = tables[VALUES].numbers("inline").astype(np.intp)
+    there = payloads() if codes.any() else bytes_column([])
+    check_payloads(tables, there, name=name)
+    with_none = BytesColumn(np.concatenate([[np.uint64(0)], there.offsets]), there.data)
+    column = take_rows(with_none, codes)
+    assert isinstance(column, BytesColumn), "payloads are of any size"
+    return column
 
 
 def _check_size(found: int, expected: int, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signer
+from mandala_cas.errors import NotFoundError
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
@@ -114,8 +115,16 @@ def compact(
     if loaded.inputs.segments or loaded.inputs.runs:
         inputs = replace(loaded.inputs, generation_above=_generation_below(view, loaded.inputs))
         made = make_run(inputs, created_us=clock_us(), draw=draw, signer=signer)
-        _write(objects, made, signer, trusts)
         report = _report_of(made, loaded)
+        if not _write(objects, made, signer, trusts):
+            report = replace(
+                report,
+                run=None,
+                left={
+                    **report.left,
+                    made.run.name: "is gone again, or a part of it is: another compactor was faster",
+                },
+            )
         # The run, with the time that the store gave it.
         view.refresh()
     retired = retire(objects, view, rules, just_read=report.run)
@@ -152,8 +161,10 @@ def _generation_below(view: LogView, inputs: RunInputs) -> int:
     return max(below, default=0)
 
 
-def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: Trusts) -> None:
-    """Put a run, and read it back whole.
+def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: Trusts) -> bool:
+    """Put a run, and read it back whole; tell whether it is there.
+
+    It can be gone again only if another compactor covered it at once, and did not wait.
 
     Raises:
         CorruptionError: what comes back is not what was put.
@@ -162,9 +173,13 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     # Only now the run, which makes the parts count: a crash before this line leaves parts that
     # nobody speaks of. Put first, it would speak of parts that are not there.
     objects.put(made.run.name, made.run.sealed.parts)
-    found = load_run(objects, made.run.name, signer=signer, trusts=trusts)
+    try:
+        found = load_run(objects, made.run.name, signer=signer, trusts=trusts)
+    except NotFoundError:
+        return False
     if found.run.header != made.header or list(found.run.parts) != list(made.infos):
         raise corruption(made.run.name, "is not what was written")
+    return True
 
 
 def _report_of(made: MadeRun, loaded: LoadedInputs) -> CompactReport:

@@ -23,6 +23,7 @@ from mandala_cas.log.run import PartKind, RunPartInfo, decode_run
 from mandala_cas.log.run_making import RunInputs, WholeRun
 from mandala_cas.log.run_part import RunPart, decode_inline_part, decode_run_part
 from mandala_cas.log.segment import Segment, decode_segment
+from mandala_cas.log.unpacking import check_payloads
 from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore.api import ObjectStore
 
@@ -111,8 +112,7 @@ def load_run(objects: ObjectStore, name: str, *, signer: Signer | None, trusts: 
         ):
             raise corruption(info.name, f"does not have the payloads that {name} speaks of")
     for part in parts.values():
-        # Makes the column, and so checks every payload's size.
-        part.values.bytes("inline")
+        check_payloads(part.tables, part.payloads.column(), name=part.name)
     return WholeRun(run, parts)
 
 
