@@ -81,8 +81,17 @@ class Recorder(ForkAware):
         """Return a value that is encoded and not in the store yet, if this batch holds it."""
         return self._held.get(content_id)
 
-    def record(self, call: CallRecord, values: Sequence[PreparedValue]) -> None:
+    def record(
+        self,
+        call: CallRecord,
+        values: Sequence[PreparedValue],
+        hides: Sequence[Tombstone] = (),
+    ) -> None:
         """Put the values and the call into the batch as one, and flush if it holds enough.
+
+        ``hides`` are records that this one replaces; they go into the same segment. Were it split
+        all the same, what they hide is hidden first: a crash in between leaves a call that counts
+        as not made.
 
         A store that does not answer just now ends no sweep: the batch is kept, and tried again
         when it holds as much compute again, at the latest when the block ends.
@@ -93,6 +102,8 @@ class Recorder(ForkAware):
         with self.lock:
             for value in values:
                 self._hold(value)
+            for tombstone in hides:
+                self._append(tombstone)
             self._append(call)
             self._held_us += call.duration_us
             is_full = self._held_bytes > HELD_BYTES_MAX or len(self._unpublished) > HELD_RECORDS_MAX
