@@ -251,6 +251,54 @@ def test_a_crash_while_healing_loses_nothing_more() -> None:
             assert np.array_equal(found, right), skip
 
 
+@pytest.mark.parametrize("tier", [Tier.PACK, Tier.LOOSE])
+def test_a_value_whose_payload_was_collected_is_written_again(tier: Tier) -> None:
+    """The call was dropped, and its payload collected so long ago that no announcement is left.
+
+    The segment that placed the value is still there, so a writer that relied on it would commit a
+    call without its value.
+    """
+    objects = MemoryObjectStore()
+    storage = Storage(objects)
+    with storage:
+        noise_for_loss(1, SIZES[tier])
+    storage.drop_calls(storage.cf(noise_for_loss).df()["noise_for_loss"])
+    for name in payload(objects):
+        delete(objects, name)
+
+    with Storage(objects):
+        noise_for_loss(1, SIZES[tier])
+    with Storage(FaultStore(objects, [Rule(Deny(), "put", times=None)])) as reader:
+        hit: Any = noise_for_loss(1, SIZES[tier])
+
+    assert not hit.in_memory
+    assert np.array_equal(reader.unwrap(hit), np.random.default_rng(1).random(SIZES[tier]))
+
+
+def test_a_place_is_asked_for_once_and_only_where_records_are_hidden() -> None:
+    """A log without tombstones cannot name what was collected, so nothing is asked."""
+    objects = MemoryObjectStore()
+    with Storage(objects) as storage:
+        noise_for_loss(1, SIZES[Tier.PACK])
+        first: Any = noise_for_loss(2, 3_000)
+        given = storage.unwrap(first)
+
+    def asked() -> int:
+        counted = FaultStore(objects)
+        with Storage(counted):
+            for _ in range(3):
+                again = Storage(counted)._parts.book
+                again.prepare(given)
+                again.prepare(given)
+        return len([call for call in counted.calls if call.name.startswith((PACKS, BLOBS))])
+
+    before = asked()
+    storage.drop_calls(storage.cf(noise_for_loss).df()["noise_for_loss"][0])
+
+    assert before == 0
+    assert asked() == 3
+
+
 def test_a_store_that_loses_things_at_random_never_gives_a_wrong_value() -> None:
     """Damage of every kind between all steps of a session."""
     seed = random.randrange(2**32)  # noqa: S311 (a seed)

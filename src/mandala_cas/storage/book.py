@@ -94,30 +94,30 @@ class StoredCalls:
 
     def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
         """Put the values and the call on record, as one."""
-        own = [value for value in values if isinstance(value, PreparedValue)]
-        assert len(own) == len(values), "the memoizer hands back what `prepare` gave it"
-        self._recorder.record(call, own)
+        self._recorder.record(call, _own(values))
 
     def record_again(
         self, call: CallRecord, values: Sequence[Prepared], lost: Collection[ContentId]
     ) -> None:
-        """Put a call on record anew, and hide those of its records that gave what is lost.
-
-        Both are in one batch, so in one segment: a crash leaves the old records or the new one. A
-        batch that is split all the same begins with the tombstones: then a crash in between leaves
-        a call that counts as not made, and is made again.
-        """
-        with self._recorder.lock:
-            self.mark_lost(call.call_id, lost)
-            self.record(call, values)
+        """Put a call on record anew, and hide those of its records that gave what is lost."""
+        self._recorder.record(call, _own(values), self._hides(call.call_id, lost))
 
     def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
         """Hide those records of a call that gave what is lost."""
+        self._recorder.drop(self._hides(call_id, lost))
+
+    def _hides(self, call_id: CallId, lost: Collection[ContentId]) -> list[Tombstone]:
+        """Return what hides those records of a call that gave what is lost."""
         dots = [c.dot for c in self._creators.by_content(lost) if c.record.call_id == call_id]
-        self._recorder.drop(
-            [Tombstone(d.writer, d.seq, d.row, d.row, TombstoneReason.LOST) for d in dots]
-        )
+        return [Tombstone(d.writer, d.seq, d.row, d.row, TombstoneReason.LOST) for d in dots]
 
     def now_us(self) -> int:
         """Return the time, in microseconds since 1970."""
         return self._clock_us()
+
+
+def _own(values: Sequence[Prepared]) -> list[PreparedValue]:
+    """Return values as what they are."""
+    own = [value for value in values if isinstance(value, PreparedValue)]
+    assert len(own) == len(values), "the memoizer hands back what `prepare` gave it"
+    return own

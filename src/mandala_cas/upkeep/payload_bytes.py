@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mandala_cas.blobs.packs import Placement
+from mandala_cas.blobs.packs import Placement, read_pack_footer
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.value import open_value
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
 from mandala_cas.model.entries import Tier, ValueRecord
+from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.upkeep.batches import batches
 from mandala_cas.upkeep.progress import Progress, silent
 
 _BATCH_COUNT: Final = 256
@@ -38,6 +40,31 @@ def check_values(
             yield record, check_value(record, data.get(place))
         done += len(batch)
         progress("values", done, len(records))
+
+
+def read_packs(
+    objects: ObjectStore, infos: Sequence[ObjectInfo], progress: Progress = silent
+) -> Iterator[tuple[str, bytes | None, MandalaError | None]]:
+    """Yield packs, whole, each with what its own name says is wrong with it."""
+    done = 0
+    for batch in batches(infos):
+        names = [info.name for info in batch]
+        for name, data in zip(names, objects.get_many(names), strict=True):
+            error: MandalaError | None = None
+            try:
+                if data is not None:
+                    read_pack_footer(data, name=name)
+            except (CorruptionError, UnsupportedFormatError) as caught:
+                error = caught
+            yield name, data, error
+        done += len(batch)
+        progress("packs", done, len(infos))
+
+
+def check_slice(record: ValueRecord, pack: bytes | None) -> MandalaError | None:
+    """Return what is wrong with one value in a pack that was read whole."""
+    end = record.offset + record.stored_size
+    return check_value(record, None if pack is None else pack[record.offset : end])
 
 
 def check_value(record: ValueRecord, data: bytes | None) -> MandalaError | None:

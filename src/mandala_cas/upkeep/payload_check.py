@@ -17,11 +17,11 @@ from mandala_cas.blobs.store import BlobStore
 from mandala_cas.errors import MandalaError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
-from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import is_pack_name, payload_hash_of_blob
 from mandala_cas.upkeep.findings import Problem, ProblemKind
 from mandala_cas.upkeep.live import LiveLog
-from mandala_cas.upkeep.payload_bytes import check_values
+from mandala_cas.upkeep.payload_bytes import check_slice, check_values, read_packs
 from mandala_cas.upkeep.progress import Progress, silent
 from mandala_cas.upkeep.sampling import Sample
 from mandala_cas.values.creators import rows_of
@@ -70,6 +70,7 @@ class PayloadCheck:
     promised: Callable[[ContentId], bool]
     progress: Progress = silent
     failures: dict[Row, _Failure] = field(default_factory=dict)
+    damaged_packs: dict[str, str] = field(default_factory=dict)
     promised_count: int = 0
     absent_inputs: set[ContentId] = field(default_factory=set)
     moved_count: int = 0
@@ -111,7 +112,11 @@ class PayloadCheck:
         self._read(suspects)
 
     def check_bytes(self, sample: Sample) -> int:
-        """Read the values in a sample, and compare their hashes; return how many bytes it was."""
+        """Read the values in a sample, and compare their hashes; return how many bytes it was.
+
+        Packs are read whole: what is not a value, such as the footer that finds lost records
+        again, is in no record, and only the pack's own name tells whether it is as it was.
+        """
         rows = []
         for name, part in self.live.parts.items():
             values = part.values
@@ -121,7 +126,7 @@ class PayloadCheck:
             if len(locations):
                 used &= wanted[locations.codes]
             rows += [Row(name, row) for row in np.flatnonzero(used).tolist()]
-        return self._read(row for row in rows if row not in self.failures)
+        return self._read((row for row in rows if row not in self.failures), whole_packs=True)
 
     def unnamed(self) -> dict[str, int]:
         """Return the payload that no value in use has a place in, with the sizes."""
@@ -189,6 +194,17 @@ class PayloadCheck:
                 self.absent_inputs |= gone
                 continue
             problems.append(self._problem(kind, name, reasons, gone, bool(needed)))
+        reported = {problem.name for problem in problems}
+        problems += [
+            Problem(
+                ProblemKind.DAMAGED,
+                name,
+                f"{reason}; every value in it that is in use is whole",
+                "storage.repair() puts it aside, and its values elsewhere",
+            )
+            for name, reason in sorted(self.damaged_packs.items())
+            if name not in reported
+        ]
         return problems
 
     def _problem(
@@ -213,7 +229,7 @@ class PayloadCheck:
             content_ids=frozenset(reasons),
         )
 
-    def _read(self, rows: Iterable[Row]) -> int:
+    def _read(self, rows: Iterable[Row], *, whole_packs: bool = False) -> int:
         """Read the values in rows, each place once; put down those that are not as they should."""
         by_place: dict[_Place, list[Row]] = defaultdict(list)
         records: dict[_Place, ValueRecord] = {}
@@ -226,15 +242,32 @@ class PayloadCheck:
         # In the order of places, so that ranges of one pack are asked for together.
         places = sorted(records)
         size = 0
-        checked = check_values(
-            BlobStore(self.objects), [records[place] for place in places], self.progress
-        )
+        if whole_packs:
+            packs = {p.object_name for p in places if records[p].tier is Tier.PACK}
+            of_pack: dict[str, list[_Place]] = defaultdict(list)
+            for place in places:
+                if place.object_name in packs:
+                    of_pack[place.object_name].append(place)
+            places = [place for place in places if place.object_name not in packs]
+            infos = [ObjectInfo(name, self.sizes[name]) for name in sorted(packs)]
+            for name, data, error in read_packs(self.objects, infos, self.progress):
+                size += self.sizes[name]
+                if error is not None:
+                    self.damaged_packs[name] = str(error)
+                for place in of_pack[name]:
+                    self._judge(by_place[place], place, check_slice(records[place], data))
+        ordered = [records[place] for place in places]
+        checked = check_values(BlobStore(self.objects), ordered, self.progress)
         for place, (record, error) in zip(places, checked, strict=True):
             size += record.stored_size
-            if error is not None:
-                failure = _Failure(ProblemKind.DAMAGED, place.object_name, str(error))
-                self.failures.update(dict.fromkeys(by_place[place], failure))
+            self._judge(by_place[place], place, error)
         return size
+
+    def _judge(self, rows: Iterable[Row], place: _Place, error: MandalaError | None) -> None:
+        """Put down the rows of a place as failures, if there is something wrong with it."""
+        if error is not None:
+            failure = _Failure(ProblemKind.DAMAGED, place.object_name, str(error))
+            self.failures.update(dict.fromkeys(rows, failure))
 
     def _content_id(self, row: Row) -> ContentId:
         """Return the value in a row."""

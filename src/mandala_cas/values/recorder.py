@@ -136,8 +136,16 @@ class Recorder(ForkAware):
         """Tell whether the bytes of a value are here, without reading them."""
         return self._batches.held(content_id) is not None
 
-    def record(self, call: CallRecord, values: Sequence[PreparedValue]) -> None:
+    def record(
+        self,
+        call: CallRecord,
+        values: Sequence[PreparedValue],
+        hides: Sequence[Tombstone] = (),
+    ) -> None:
         """Put the values and the call into the batch as one, and flush if it holds enough.
+
+        ``hides`` are records that this one replaces; they go into the same segment, so a crash
+        leaves either the old ones or this one.
 
         A store that does not answer just now ends no sweep: the batch is kept, and tried again
         when it holds as much compute again, at the latest when the block ends.
@@ -148,7 +156,7 @@ class Recorder(ForkAware):
         contents = [slot.content_id for slot in call.inputs]
         contents += [slot.content_id for slot in call.outputs]
         with self.lock:
-            batch = self._batches.add((call,), values, contents)
+            batch = self._batches.add((*hides, call), values, contents)
             batch.duration_us += call.duration_us
             # What is on record already was looked up before the op ran.
             batch.decided_us = min(batch.decided_us, call.started_us)

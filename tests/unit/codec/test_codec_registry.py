@@ -26,6 +26,10 @@ from mandala_cas.objectstore.api import Buffer
 REGISTRY = default_registry()
 
 
+class PanicException(BaseException):
+    """What an extension written in Rust raises where it panics: no ``Exception``."""
+
+
 class FractionCodec:
     """A codec of a user's, with a header of any size."""
 
@@ -50,6 +54,10 @@ class FractionCodec:
         assert "padding" in header
         if bytes(payload) == b"too much":
             raise MemoryError
+        if bytes(payload) == b"panic":
+            raise PanicException("index out of bounds")
+        if bytes(payload) == b"ctrl-c":
+            raise KeyboardInterrupt
         return Fraction(bytes(payload).decode())
 
 
@@ -176,6 +184,17 @@ def test_foreign_errors_become_corruption_and_running_out_of_memory_does_not() -
         registry.decode("fractions", 2, b"\x81\xa7padding\xa0", memoryview(b"too much"))
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_panic_is_corruption_and_an_interruption_is_not() -> None:
+    """Damaged bytes make extensions panic; the user's Ctrl-C must end the program."""
+    registry = CodecRegistry()
+    registry.register(FractionCodec())
+
+    with pytest.raises(CorruptionError, match="PanicException: index out of bounds"):
+        registry.decode("fractions", 2, b"\x81\xa7padding\xa0", memoryview(b"panic"))
+    with pytest.raises(KeyboardInterrupt):
+        registry.decode("fractions", 2, b"\x81\xa7padding\xa0", memoryview(b"ctrl-c"))
 
 
 def test_nothing_may_follow_a_header() -> None:
