@@ -16,6 +16,8 @@ from mandala_cas.errors import (
 )
 
 OK: Final = 0
+# The code of CorruptionError: a broken promise found, not an error of the command.
+DAMAGED: Final = 5
 INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[type[MandalaError], int], ...]] = (

@@ -8,27 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mandala_cas._version import __version__
-from mandala_cas.cli.exit_codes import INTERRUPTED, OK, exit_code_of
+from mandala_cas.cli.exit_codes import INTERRUPTED, exit_code_of
 from mandala_cas.errors import MandalaError
+
+_STORE_HELP = "a folder, or a URL such as s3://bucket/folder"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; diagnostics go to standard error."""
     options = _parser().parse_args(arguments)
     try:
-        from mandala_cas.cli.demo import run_demo  # noqa: PLC0415 (--help needs nothing of it)
+        from mandala_cas.cli.commands import run  # noqa: PLC0415 (--help needs nothing of it)
 
-        run_demo(options.folder)
+        return run(options.command, vars(options))
     except MandalaError as error:
         print(f"mandala-cas: {error}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
         print(
-            "mandala-cas: interrupted; what was computed is kept, run it again to go on",
+            "mandala-cas: interrupted; what was done is kept, run it again to go on",
             file=sys.stderr,
         )
         return INTERRUPTED
-    return OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Remember every call of your functions, and query what was computed.",
     )
     parser.add_argument("--version", action="version", version=f"mandala-cas {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True
+    )
     demo = commands.add_parser(
         "demo",
         help="run a small machine-learning project; run it again, and it computes nothing",
@@ -53,7 +56,91 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("mandala-cas-demo"),
         help="where the store and the drawing go (default: %(default)s)",
     )
+    _add_questions(commands)
+    _add_work(commands)
+    _add_tags(commands)
     return parser
+
+
+def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that only read."""
+    _store_command(commands, "stats", "count calls and bytes, by op and by where they are")
+    _store_command(commands, "health", "say what needs attention: compaction, collection, damage")
+    fsck = _store_command(
+        commands,
+        "fsck",
+        "verify the promises of a store; changes nothing, exit code 5 if one is broken",
+    )
+    fsck.add_argument(
+        "--level",
+        choices=("meta", "refs", "data"),
+        default="refs",
+        help=(
+            "meta: every log object; refs: and that all payload is there; data: and that its bytes "
+            "are right (default: %(default)s)"
+        ),
+    )
+    fsck.add_argument(
+        "--sample",
+        metavar="PART",
+        help="with --level data, read only a part: 10%%, or 2/7 for the second of seven parts",
+    )
+
+
+def _add_work(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that keep a store up."""
+    _store_command(
+        commands,
+        "repair",
+        "put damaged objects aside, fetch other copies, have lost calls computed again",
+    )
+    gc = _store_command(commands, "gc", "show what nothing uses; with --delete, delete it")
+    gc.add_argument("--delete", action="store_true", help="delete it")
+    gc.add_argument(
+        "--grace",
+        type=float,
+        metavar="DAYS",
+        help="leave alone what is younger (default: 7)",
+    )
+    compact = _store_command(commands, "compact", "make a store quick to open, and smaller")
+    compact.add_argument("--full", action="store_true", help="merge everything, also what is large")
+    evict = _store_command(
+        commands, "evict", "free local values that another store holds; calls stay on record"
+    )
+    evict.add_argument("remote", metavar="REMOTE", help="the store that holds them")
+    evict.add_argument(
+        "--verify", action="store_true", help="read every value there before it is freed here"
+    )
+
+
+def _add_tags(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands for names that people give."""
+    _store_command(commands, "tags", "list the tags, and what they are on")
+    tag = _store_command(commands, "tag", "give refs or calls a name, which keeps their values")
+    tag.add_argument("name", metavar="NAME")
+    tag.add_argument("hids", metavar="HID", nargs="+", help="the hid of a call or a ref")
+    untag = _store_command(commands, "untag", "take a tag off")
+    untag.add_argument("name", metavar="NAME")
+    untag.add_argument("hids", metavar="HID", nargs="*", help="of these only (default: of all)")
+
+
+def _store_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, description: str
+) -> argparse.ArgumentParser:
+    """Add a command that works on a store; return its parser."""
+    command = commands.add_parser(
+        name, help=description, description=f"{description[0].upper()}{description[1:]}."
+    )
+    command.add_argument("store", metavar="STORE", help=_STORE_HELP)
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
+    command.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a storage option of the URL's file system, such as endpoint_url=...; may be repeated",
+    )
+    return command
 
 
 if __name__ == "__main__":

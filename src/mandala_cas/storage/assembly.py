@@ -20,17 +20,19 @@ from mandala_cas.log.journal import Journal
 from mandala_cas.log.orphans import Place
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
-from mandala_cas.model.ids import ContentId, WriterId
+from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
+from mandala_cas.storage.elsewhere import ValuesElsewhere
 from mandala_cas.storage.keyring import KeyFile, default_key_path
 from mandala_cas.storage.opening import Location, Mode, OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.whole_log import WholeLog
+from mandala_cas.upkeep.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
@@ -86,6 +88,8 @@ class Assembly:
     lookup: CallLookup
     recorder: Recorder
     trust: Trust
+    elsewhere: ValuesElsewhere | None
+    monitor: UpkeepMonitor
     log: WholeLog
     book: StoredCalls
 
@@ -100,6 +104,16 @@ class Assembly:
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether the value is in the batch or on record here."""
         return self.recorder.is_held(content_id) or self.lookup.has_value(content_id)
+
+    def trusts(self, key_id: KeyId | None) -> bool:
+        """Tell whether a log object signed with this key, or not signed, is this user's own."""
+        if self.key is None:
+            return key_id is None
+        return key_id is not None and key_id == self.key.key_id()
+
+    def is_promised(self, content_id: ContentId) -> bool:
+        """Tell whether a value is not here because another store holds it."""
+        return self.elsewhere is not None and self.elsewhere.holds(content_id)
 
     def adopt(self) -> Adoption | None:
         """Commit what dead processes of this user did not come to; None where there is no journal.
@@ -171,7 +185,8 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         hides_records=log.hides_records,
         unreadable=unreadable,
     )
-    source = ValueSource(recorder.held, lookup.copies, recorder.refresh)
+    elsewhere = _elsewhere(opened, key, places, lookup)
+    source = ValueSource(recorder.held, lookup.copies, recorder.refresh, elsewhere)
     book = StoredCalls(
         lookup=lookup,
         recorder=recorder,
@@ -200,6 +215,8 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         lookup=lookup,
         recorder=recorder,
         trust=trust,
+        elsewhere=elsewhere,
+        monitor=UpkeepMonitor(),
         log=log,
         book=book,
     )
@@ -210,6 +227,18 @@ def _journal(opened: OpenedStore, key: KeyFile | None, places: LocalPlaces) -> J
     if opened.read_only is not None or key is None or places.local is None:
         return None
     return Journal(places.local, partial(key.derive, _journal_context(opened.config)))
+
+
+def _elsewhere(
+    opened: OpenedStore, key: KeyFile | None, places: LocalPlaces, lookup: CallLookup
+) -> ValuesElsewhere | None:
+    """Return what other stores hold for this one; None for one that is not to outlive us."""
+    if key is None or places.local is None:
+        return None
+    context = f"mandala-cas v1 promises to store {opened.config.uuid}"
+    return ValuesElsewhere(
+        places.local / "config.json", partial(key.derive, context), lookup.copies
+    )
 
 
 def _journal_context(config: StoreConfig) -> str:

@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
-
-from mandala_cas.model.reporter import NoProgress, Progress
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
 # What is over sooner needs no bar.
@@ -33,41 +32,30 @@ def somebody_looks() -> bool:
     return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
 
 
-class PeopleReporter:
-    """A ``Reporter`` for terminals and notebooks; silent, but for the log, where nobody looks."""
+class ProgressBars:
+    """Bars on standard error for work that takes long; gone when it is done, also after Ctrl-C.
 
-    def notice(self, message: str) -> None:
-        """Tell people one thing that happened."""
-        notify(message)
+    What is handed to upkeep as its ``Progress``. Nothing is shown where nobody looks, nor of what
+    is over within a second.
+    """
 
-    def progress(self, label: str, total: int, unit: str) -> Progress:
-        """Return a bar that appears when the work takes longer than a second."""
-        return _Bar(label, total, unit) if somebody_looks() else NoProgress()
-
-
-class _Bar:
-    """A bar on standard error, shown late, and gone when the work is done."""
-
-    def __init__(
-        self, label: str, total: int, unit: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Show nothing yet."""
-        self._label = label
-        self._total = total
-        self._unit = unit
         self._clock = clock
-        self._done = 0
         self._began = clock()
         self._shown: RichProgress | None = None
-        self._task: Any = None
+        self._tasks: dict[str, TaskID] = {}
 
-    def advance(self, count: int) -> None:
-        """Say that ``count`` more of it is done."""
-        self._done += count
-        if self._shown is not None:
-            self._shown.update(self._task, completed=self._done)
-        elif self._clock() - self._began > _SHOWN_AFTER_S:
-            self._show()
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` objects have been looked at."""
+        if self._shown is None:
+            if self._clock() - self._began < _SHOWN_AFTER_S or not somebody_looks():
+                return
+            self._shown = _bars()
+            self._shown.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._shown.add_task(what, total=total)
+        self._shown.update(self._tasks[what], completed=done, total=total)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -79,28 +67,21 @@ class _Bar:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take the bar away, also after Ctrl-C."""
+        """Take the bars away."""
         if self._shown is not None:
             self._shown.stop()
 
-    def _show(self) -> None:
-        """Draw the bar."""
-        from rich import progress  # noqa: PLC0415 (heavy)
-        from rich.console import Console  # noqa: PLC0415 (heavy)
 
-        is_bytes = self._unit == "bytes"
-        amount = (
-            (progress.DownloadColumn(binary_units=True), progress.TransferSpeedColumn())
-            if is_bytes
-            else (progress.MofNCompleteColumn(), progress.TextColumn(self._unit))
-        )
-        self._shown = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            *amount,
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._shown.add_task(self._label, total=self._total, completed=self._done)
-        self._shown.start()
+def _bars() -> RichProgress:
+    """Return a display of bars, not yet shown."""
+    from rich import progress  # noqa: PLC0415 (heavy)
+    from rich.console import Console  # noqa: PLC0415 (heavy)
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -21,7 +21,9 @@ from mandala_cas.storage.assembly import Settings, assemble
 from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, Mode
+from mandala_cas.storage.tags import StoreTags
 from mandala_cas.storage.unwrapping import unwrap_all
+from mandala_cas.storage.upkeep import StoreUpkeep
 from mandala_cas.values.trust import PicklePolicy
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _STALENESS_LOCAL_S: Final = 0.5
 _STALENESS_REMOTE_S: Final = 10.0
 
 
-class Storage:
+class Storage(StoreTags, StoreUpkeep):
     """Remembers the calls of ops made inside ``with storage:``, and answers questions about them.
 
     ``Storage()`` lives in memory, ``Storage("results")`` in that folder, ``Storage("s3://...")``
@@ -91,6 +93,7 @@ class Storage:
             cache_directory=cache_dir,
         )
         self._parts = assemble(settings, self)
+        self._parts.recorder.after_flush = self._compact_in_passing
         self._tables: TableCache | None = None
         self._refreshed_at = _monotonic()
         self._reported: set[str] = set()

@@ -122,7 +122,7 @@ def compact(
                 run=None,
                 left={
                     **report.left,
-                    made.run.name: "is gone again, or a part of it is: another compactor was faster",
+                    made.run.name: "is gone again, or a part is: another compactor was faster",
                 },
             )
         # The run, with the time that the store gave it.

@@ -100,6 +100,8 @@ class Recorder(ForkAware):
         self._journal = journal
         self._clocks = clocks or system_clocks()
         self._draw = draw
+        # What the view had when the lookup was made is in it.
+        self._seen = set(view.parts)
         self.condemned = CondemnedNames(announcements)
         self.after_flush: Callable[[], None] = lambda: None
         self._batches = Batches(
@@ -319,19 +321,27 @@ class Recorder(ForkAware):
     def _take_in(self) -> None:
         """Count the segments that this process published as seen."""
         with self.lock:
-            known = self._view.segments
             published = [batch.segment for batch in self._batches.published]
-            own = [item for item in published if item is not None and item.name not in known]
-            self._view.add(own)
-            self._lookup.add_parts(own)
+            self._view.add(item for item in published if item is not None)
+            self._add_seen()
             self._batches.reopen_lookup()
 
     def _refresh(self) -> None:
         """Take in what is new in the store. The caller holds ``_flushing``."""
-        new = self._view.refresh()
+        self._view.refresh()
+        self.take_in_view()
+
+    def take_in_view(self) -> None:
+        """Take in what the view has seen, whoever refreshed it: upkeep does so as well."""
         with self.lock:
-            self._lookup.add_parts(new)
+            self._add_seen()
         self.condemned.update(self._view.listing.announcements)
+
+    def _add_seen(self) -> None:
+        """Make what the view has findable. The caller holds ``lock``."""
+        parts = self._view.parts
+        self._lookup.add_parts(part for name, part in parts.items() if name not in self._seen)
+        self._seen.update(parts)
 
     def _look(self) -> bool:
         """Repair what was condemned when it was published; tell whether anything was."""

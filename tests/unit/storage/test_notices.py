@@ -7,9 +7,7 @@ import sys
 
 import pytest
 
-from mandala_cas.model.reporter import NoProgress
-from mandala_cas.storage import notices
-from mandala_cas.storage.notices import PeopleReporter
+from mandala_cas.storage.notices import ProgressBars
 
 
 class Terminal(io.StringIO):
@@ -42,36 +40,38 @@ def become_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return found
 
 
-def test_a_program_sees_no_bar() -> None:
+def test_a_program_sees_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     """Logs of a batch job must not fill with bars."""
-    progress = PeopleReporter().progress("Verifying", 10, "objects")
+    clock = Clock()
 
-    assert isinstance(progress, NoProgress)
+    with ProgressBars(clock=clock) as bars:
+        clock.now = 2.0
+        bars("Verifying", 1, 10)
+
+    assert capsys.readouterr().err == ""
 
 
 def test_short_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flicker tells nobody anything."""
     terminal = become_terminal(monkeypatch)
 
-    with notices._Bar("Verifying", 2, "objects", clock=Clock()) as bar:
-        bar.advance(1)
-        bar.advance(1)
+    with ProgressBars(clock=Clock()) as bars:
+        bars("Verifying", 1, 2)
+        bars("Verifying", 2, 2)
 
     assert terminal.getvalue() == ""
 
 
-@pytest.mark.parametrize(("unit", "amount"), [("objects", "2/4"), ("bytes", "2/4")])
-def test_long_work_shows_what_is_done(
-    monkeypatch: pytest.MonkeyPatch, unit: str, amount: str
-) -> None:
+def test_long_work_shows_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who waits wants to know for how long."""
     terminal = become_terminal(monkeypatch)
     clock = Clock()
 
-    with notices._Bar("Verifying", 4, unit, clock=clock) as bar:
+    with ProgressBars(clock=clock) as bars:
         clock.now = 2.0
-        bar.advance(1)
-        bar.advance(1)
+        bars("Reading the log", 2, 4)
+        bars("Reading payload", 1, 3)
 
-    assert "Verifying" in terminal.getvalue()
-    assert amount in terminal.getvalue()
+    assert "Reading the log" in terminal.getvalue()
+    assert "2/4" in terminal.getvalue()
+    assert "1/3" in terminal.getvalue()
