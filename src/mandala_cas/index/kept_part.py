@@ -17,6 +17,7 @@ from mandala_cas.index.kept_schema import (
     TAG_DOTS,
 )
 from mandala_cas.index.mapped import (
+    KEPT_NAME,
     MappedTextColumn,
     check_below,
     check_offsets,
@@ -48,7 +49,7 @@ class KeptRows:
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         """Give the rows of ``tables``."""
-        self.name = BASE_NAME
+        self.name = KEPT_NAME
         self.calls = tables[CALLS]
         self.slots = tables[SLOTS]
 

@@ -21,7 +21,6 @@ class PrefixIndex:
     def __init__(self, order: Table, ids: FixedColumn, base: int = 0) -> None:
         """``order`` is that of ``ids``; the first row of these has the number ``base``."""
         self._ids = ids
-        self._count = len(ids)
         self._base = base
         # A view gives Python integers, which bisect compares without making arrays of them.
         self._prefixes = order.numbers("prefix").data
@@ -34,8 +33,8 @@ class PrefixIndex:
         at = bisect_left(prefixes, prefix)
         while at < len(prefixes) and prefixes[at] == prefix:
             row = self._rows[at]
-            # A damaged row is no row of the id, whatever else it is.
-            if row < self._count and self._ids[row] == id_:
+            # A row that is not there has no bytes, and so is none of the id.
+            if self._ids[row] == id_:
                 found.append(self._base + row)
             at += 1
         return found

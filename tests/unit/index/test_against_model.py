@@ -70,6 +70,13 @@ def assert_same_tables(parts: Sequence[LogPart], model: Model) -> None:
     columns = (found.calls["started_us"], found.calls["hid"], found.calls["cid"])
     ops = [found.ops[code] for code in found.calls["op"]]
     assert list(zip(*columns, ops, strict=True)) == rows
+    refs: dict[bytes, bytes] = {}
+    for dot, call in model.live:
+        if best[call.call_id][1] == dot:
+            for slot in (*call.inputs, *call.outputs):
+                earlier = refs.get(slot.history_id, slot.content_id)
+                refs[slot.history_id] = min(earlier, slot.content_id)
+    assert list(zip(found.refs["hid"], found.refs["cid"], strict=True)) == sorted(refs.items())
 
 
 @settings(max_examples=25)
