@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from mandala_cas.errors import UsageError
-from mandala_cas.model.ids import ContentId, KeyId
+from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.upkeep.findings import FsckReport, ProblemKind, Tally
@@ -46,7 +46,7 @@ def verify(
     sample: float | tuple[int, int] | None = None,
     *,
     trusts: Callable[[KeyId | None], bool] = lambda _: True,
-    promised: Callable[[ContentId], bool] = lambda _: False,
+    promised: Callable[[str], bool] = lambda _: False,
     progress: Progress = silent,
 ) -> FsckReport:
     """Return what is wrong with a store.
@@ -56,7 +56,7 @@ def verify(
         level: "meta" reads the log; "refs" also lists the payload; "data" reads it as well.
         sample: for "data": a fraction of the payload, or (n, t) for part n of t.
         trusts: whose signatures are not worth a word; asked with None about what is not signed.
-        promised: which values another store holds for this one.
+        promised: which objects are not here because another store holds what was in them.
         progress: told how far it is.
 
     Raises:
@@ -74,7 +74,7 @@ def verify_closely(
     sample: float | tuple[int, int] | None,
     *,
     trusts: Callable[[KeyId | None], bool],
-    promised: Callable[[ContentId], bool],
+    promised: Callable[[str], bool],
     progress: Progress,
 ) -> Verification:
     """Verify, and return what was read besides the report; see ``verify``."""
@@ -109,7 +109,7 @@ def verify_closely(
 def check_payload(
     objects: ObjectStore,
     reading: LogReading,
-    promised: Callable[[ContentId], bool],
+    promised: Callable[[str], bool],
     progress: Progress,
 ) -> PayloadCheck:
     """List the payload, now that the log was read, and check every place by that listing."""

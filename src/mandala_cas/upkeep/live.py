@@ -8,25 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import TagTarget, Tombstone, Untag
 from mandala_cas.model.ids import CallId, ContentId, Dot
 from mandala_cas.upkeep.findings import AffectedCalls
+from mandala_cas.upkeep.liveness import Graves, Mask, Prefixes, prefixes_of, slot_counts
 from mandala_cas.values.creators import RecordedCall, rows_of
-
-Prefixes = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
 
 _NAMED_MAX: Final = 3
 # Of a segment id, what dots have as well: writer and number.
 _KEY_SIZE: Final = 12
-_RangeT = TypeVar("_RangeT", Tombstone, Untag)
 
 
 class LiveLog:
@@ -47,7 +43,7 @@ class LiveLog:
         ``tombstones`` and ``untags`` are those of runs whose parts cannot be read.
         """
         self.parts = parts
-        self._graves = _by_segment(chain(tombstones, *(part.tombstones for part in parts.values())))
+        self._graves = Graves(chain(tombstones, *(part.tombstones for part in parts.values())))
         self._untags = _by_segment(chain(untags, *(part.untags for part in parts.values())))
         self._alive: dict[str, Mask] = {}
         gave: list[Prefixes] = [np.empty(0, np.uint64)]
@@ -69,11 +65,7 @@ class LiveLog:
 
     def hidden_in(self, part: LogPart) -> Mask:
         """Tell of each call of a part whether a tombstone of this log names it."""
-        hidden = np.zeros(part.calls.row_count, bool)
-        for grave in _of_part(self._graves, part):
-            named = part.rows_named_by(grave)
-            hidden[named.start : named.stop] = True
-        return hidden
+        return self._graves.mask(part.call_dots())
 
     def hidden_tags_in(self, part: LogPart) -> Mask:
         """Tell of each tag of a part whether it was taken off."""
@@ -127,28 +119,15 @@ class LiveLog:
         return found
 
 
-def slot_counts(part: LogPart) -> npt.NDArray[np.int64]:
-    """Return how many slots each call of a part has."""
-    starts = part.calls.numbers("slot_start").astype(np.int64)
-    return np.diff(starts, append=part.slots.row_count)
-
-
-def prefixes_of(column: FixedColumn) -> Prefixes:
-    """Return the first eight bytes of each id, as numbers."""
-    words: Prefixes = np.frombuffer(column.data, np.uint64)
-    prefixes: Prefixes = words[:: column.width // 8]
-    return prefixes
-
-
-def _by_segment(ranges: Iterable[_RangeT]) -> Mapping[bytes, Sequence[_RangeT]]:
+def _by_segment(ranges: Iterable[Untag]) -> Mapping[bytes, Sequence[Untag]]:
     """Return ranges of dots by the segment that they name."""
-    found: dict[bytes, list[_RangeT]] = defaultdict(list)
+    found: dict[bytes, list[Untag]] = defaultdict(list)
     for dots in dict.fromkeys(ranges):
         found[dots.writer + dots.seq.to_bytes(4, "big")].append(dots)
     return found
 
 
-def _of_part(ranges: Mapping[bytes, Sequence[_RangeT]], part: LogPart) -> list[_RangeT]:
+def _of_part(ranges: Mapping[bytes, Sequence[Untag]], part: LogPart) -> list[Untag]:
     """Return those ranges that name rows which may be in a part."""
     keys = {bytes(segment_id[:_KEY_SIZE]) for segment_id in part.segment_ids}
     return [dots for key in keys & ranges.keys() for dots in ranges[key]]

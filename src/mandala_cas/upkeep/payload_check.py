@@ -60,14 +60,14 @@ class _Place(NamedTuple):
 class PayloadCheck:
     """Checks the places of all values in use; ``failures`` are the rows that cannot be read.
 
-    ``sizes`` is a listing of the payload, made after the log was read. ``promised`` tells of
-    values that another store holds for this one.
+    ``sizes`` is a listing of the payload, made after the log was read. ``promised`` tells of names
+    of objects that are not here because another store holds what was in them.
     """
 
     objects: ObjectStore
     live: LiveLog
     sizes: Mapping[str, int]
-    promised: Callable[[ContentId], bool]
+    promised: Callable[[str], bool]
     progress: Progress = silent
     failures: dict[Row, _Failure] = field(default_factory=dict)
     damaged_packs: dict[str, str] = field(default_factory=dict)
@@ -152,6 +152,16 @@ class PayloadCheck:
                 records.append(self.live.parts[row.part_name].value_record(row.row))
         return dict(found)
 
+    def kept_elsewhere(self) -> set[ContentId]:
+        """Return the values of which a place is empty because another store holds them."""
+        names = {failure.object_name for failure in self.failures.values()}
+        promised = {name for name in names if self.promised(name)}
+        return {
+            self._content_id(row)
+            for row, failure in self.failures.items()
+            if failure.kind is ProblemKind.MISSING and failure.object_name in promised
+        }
+
     def look_into(self, object_names: Collection[str]) -> list[ValueRecord]:
         """Read all values that any record places in these objects; return those that are whole.
 
@@ -181,11 +191,10 @@ class PayloadCheck:
         for row, failure in self.failures.items():
             found[failure.kind, failure.object_name][contents[row]] = failure.reason
         problems = []
+        promised = self.kept_elsewhere()
         for (kind, name), reasons in sorted(found.items(), key=lambda item: item[0][1]):
             ids = set(reasons)
-            kept = {id_ for id_ in ids - readable if self.promised(id_)}
-            self.promised_count += len(kept)
-            gone = ids - readable - kept
+            gone = ids - readable - promised
             needed = self.needed(gone)
             if not needed and name not in self.sizes:
                 # What garbage collection and repair leave: another place has the value, or it is
@@ -194,6 +203,7 @@ class PayloadCheck:
                 self.absent_inputs |= gone
                 continue
             problems.append(self._problem(kind, name, reasons, gone, bool(needed)))
+        self.promised_count = len(promised - readable)
         reported = {problem.name for problem in problems}
         problems += [
             Problem(

@@ -49,7 +49,7 @@ def repair(
     clock_us: Callable[[], int],
     draw: Callable[[int], bytes] = os.urandom,
     trusts: Callable[[KeyId | None], bool] = lambda _: True,
-    promised: Callable[[ContentId], bool] = lambda _: False,
+    promised: Callable[[str], bool] = lambda _: False,
     elsewhere: PromisedValues | None = None,
     progress: Progress = silent,
 ) -> RepairReport:
@@ -64,7 +64,8 @@ def repair(
         clock_us: gives microseconds since 1970.
         draw: gives that many random bytes.
         trusts: whose signatures are not worth a word.
-        promised: which values another store holds for this one: they are not lost.
+        promised: which objects are not here because another store holds what was in them: those
+            values are not lost.
         elsewhere: stores to fetch lost values from.
         progress: told how far it is.
 
@@ -81,7 +82,7 @@ def repair(
     publisher = Publisher(objects, signer=signer, clock_us=clock_us, draw=draw)
     work = _Repair(objects, found.reading, found.report.problems, publisher)
     if found.check is not None:
-        work.mend_values(found.check, promised, elsewhere)
+        work.mend_values(found.check, elsewhere)
         work.keep_rows_of_lost_runs(found.check)
     # What can be had is on record from here on; before this line nothing was taken away.
     publisher.publish()
@@ -102,12 +103,7 @@ class _Repair:
     actions: list[Action] = field(default_factory=list)
     doomed: dict[str, Problem] = field(default_factory=dict)
 
-    def mend_values(
-        self,
-        check: PayloadCheck,
-        promised: Callable[[ContentId], bool],
-        elsewhere: PromisedValues | None,
-    ) -> None:
+    def mend_values(self, check: PayloadCheck, elsewhere: PromisedValues | None) -> None:
         """Place anew what can be had of damaged values; count the rest as lost."""
         damaged = {
             problem.name: problem
@@ -136,7 +132,7 @@ class _Repair:
                 "their bytes were whole in a damaged object, or found in another place",
                 calls=check.live.affected(placed),
             )
-        lost = {id_ for id_ in gone if id_ not in placed and not promised(id_)}
+        lost = gone.keys() - placed.keys() - check.kept_elsewhere()
         self._count_as_lost(check, lost)
 
     def keep_rows_of_lost_runs(self, check: PayloadCheck) -> None:

@@ -66,11 +66,13 @@ def salvage(
         else:
             yield found
     if missing and promised is not None:
-        for content_id, (record, data) in promised.fetch(missing).items():
+        for content_id, value in promised.fetch(missing).items():
             # The record is another store's; it is this one's word that counts for what it is.
-            agreed = any(own.payload_hash == record.payload_hash for own in gone[content_id])
-            if agreed and record.tier is not Tier.INLINE and check_value(record, data) is None:
-                yield Found(replace(record, content_id=content_id), data)
+            for own in gone[content_id]:
+                there = replace(own, stored_size=len(value.sealed))
+                if own.tier is not Tier.INLINE and check_value(there, value.sealed) is None:
+                    yield Found(there, value.sealed)
+                    break
 
 
 def _attempts(

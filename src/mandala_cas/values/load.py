@@ -26,13 +26,25 @@ from mandala_cas.values.trust import Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
 
 
+class PromisedValue(Protocol):
+    """A value that another store gave: what its log says of it, and the envelope."""
+
+    @property
+    def copy(self) -> ValueCopy:
+        """The record, and who signed it there."""
+        ...
+
+    @property
+    def sealed(self) -> bytes:
+        """The value envelope, unchecked."""
+        ...
+
+
 class PromisedValues(Protocol):
     """Other stores that hold what this one gave up its bytes of."""
 
-    def fetch(
-        self, content_ids: Sequence[ContentId]
-    ) -> Mapping[ContentId, tuple[ValueRecord, bytes]]:
-        """Return records and value envelopes, unchecked, of those values that can be had."""
+    def fetch(self, content_ids: Iterable[ContentId]) -> Mapping[ContentId, PromisedValue]:
+        """Return those of the values that can be had."""
         ...
 
 
@@ -105,9 +117,9 @@ class ValueLoader:
             self._load_copies(lost, outcomes)
             lost = _lost(outcomes)
         if lost and self._source.promised is not None:
-            for content_id, (record, data) in self._source.promised.fetch(lost).items():
+            for content_id, value in self._source.promised.fetch(lost).items():
                 if content_id in outcomes:
-                    outcomes[content_id] = self._take_promised(content_id, record, data)
+                    outcomes[content_id] = self._take_promised(content_id, value)
         return [outcomes[content_id] for content_id in content_ids]
 
     def _load_copies(
@@ -180,29 +192,30 @@ class ValueLoader:
                 outcomes[content_id] = self._attempt(record, data, record.location)
         return outcomes
 
-    def _take_promised(self, content_id: ContentId, record: ValueRecord, data: bytes) -> Outcome:
+    def _take_promised(self, content_id: ContentId, value: PromisedValue) -> Outcome:
         """Decode what another store gave; its log is not this one's, so its word is worth less.
 
-        A pickle is decoded if somebody trusted placed the very same payload in this store.
+        A pickle is decoded if somebody trusted placed it there, or the very same payload here.
         """
+        record = value.copy.record
         if record.content_id != content_id:
             return CorruptionError(
                 f"another store gave value {record.content_id.short} for {content_id.short}; do "
                 "not rely on that store",
                 content_id=content_id,
             )
-        vouched = any(
+        is_known = any(
             copy.record.payload_hash == record.payload_hash and self._trust.allows_quietly(copy)
             for copy in self._source.copies(content_id)
         )
+        # Without a segment it would count as this process's own.
+        is_own = value.copy.segment is not None and self._trust.allows_quietly(value.copy)
         try:
-            if self._codecs.runs_code(record.codec_name) and not vouched:
-                return self._trust.refusal(ValueCopy(record, None, None, 0))
+            if self._codecs.runs_code(record.codec_name) and not (is_known or is_own):
+                return self._trust.refusal(value.copy)
         except MandalaError as error:
             return error
-        if record.tier is Tier.INLINE:
-            return self._attempt(record, record.inline, None)
-        return self._attempt(record, data, record.location)
+        return self._attempt(record, value.sealed, record.location)
 
     def _attempt(self, record: ValueRecord, data: bytes, location: str | None) -> Outcome:
         """Decode one copy; damage is an outcome, so that another copy can be tried."""

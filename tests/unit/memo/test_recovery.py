@@ -156,6 +156,20 @@ def test_calls_in_a_body_are_recovered_as_well(entered: FakeBook, ops: Ops) -> N
     assert {call.call_id: call.parent for call in entered.calls.values()} == parent
 
 
+def test_a_call_that_was_made_in_a_body_stays_its_call(entered: FakeBook, ops: Ops) -> None:
+    """Also when it runs again by itself, because only its value is lost."""
+    ops.outer(1)
+    (inner,) = (c for c in entered.calls.values() if c.outputs[0].content_id == content_id_of(2))
+    slot = inner.outputs[0]
+    lose(entered, 2)
+
+    recovery.load([AtomRef(slot.history_id, slot.content_id)], entered)
+
+    assert ops.runs == ["outer", "inc(1)", "inc(2)", "inc(1)"]
+    assert inner.parent == call_of(entered, "recovered.outer").call_id
+    assert entered.calls[inner.call_id].parent == inner.parent
+
+
 def test_outside_nothing_runs_and_the_error_says_what_to_do(book: FakeBook, ops: Ops) -> None:
     """Reading must not compute for hours by surprise."""
     session = enter(book)

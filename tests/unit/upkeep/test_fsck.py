@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from mandala_cas.blobs.value import open_value
 from mandala_cas.envelope.seal import Kind, seal
 from mandala_cas.errors import UsageError
 from mandala_cas.imports import Storage
-from mandala_cas.model.entries import Tier
+from mandala_cas.log.segment import encode_segment
+from mandala_cas.model.entries import Entry, Tier
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, SEGMENTS, parse_segment_name
 from mandala_cas.objectstore.local import LocalObjectStore
@@ -160,6 +162,28 @@ def test_flipped_bytes_are_found_by_reading(store: ObjectStore, folder: str) -> 
 
     assert (problem.kind, problem.name) == (ProblemKind.DAMAGED, name)
     assert problem.is_lost
+
+
+def test_bytes_that_are_whole_and_not_what_the_record_says_are_found() -> None:
+    """A segment that is as it was written may have been written wrongly."""
+    objects = MemoryObjectStore()
+    with Storage(objects) as storage:
+        numbers_for_upkeep(1, SIZES[Tier.INLINE])
+    (segment,) = storage._view.segments.values()
+    entries: list[Entry] = [segment.call_record(0)]
+    for record in records(objects):
+        last = bytes([record.inline[-1] ^ 1])
+        entries.append(replace(record, inline=record.inline[:-1] + last))
+    sealed = encode_segment(entries, segment.header, None)
+    objects.delete([segment.name])
+    objects.put(sealed.name, sealed.sealed.parts)
+
+    assert verify(objects, "refs").ok
+    problem = only(verify(objects, "data"))
+
+    assert (problem.kind, problem.name) == (ProblemKind.DAMAGED, sealed.name)
+    assert problem.is_lost
+    assert "does not have the payload that the record says" in problem.message
 
 
 def test_samples_cover_everything_in_t_runs(store: ObjectStore) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from tests.unit.upkeep.damaged_stores import (
 
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.imports import Storage
-from mandala_cas.model.entries import Tier, TombstoneReason, ValueRecord
+from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.model.entries import Tier, TombstoneReason
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import (
@@ -177,8 +179,12 @@ def test_a_crash_at_any_call_loses_nothing(damage: Callable[[ObjectStore], None]
         mended(objects)
         acknowledged.append("done")
 
+    before = {BROKEN[damage].get(info.name) for info in BROKEN[damage].list("")}
+
     def check(left: ObjectStore, acknowledged: Sequence[str], point: CrashPoint) -> None:
         del point
+        # Whatever was there is there, under its own name or put aside.
+        assert before <= {left.get(info.name) for info in left.list("")}
         if acknowledged:
             assert verify(left, "data").ok
         else:
@@ -192,6 +198,29 @@ def test_a_crash_at_any_call_loses_nothing(damage: Callable[[ObjectStore], None]
             assert np.array_equal(found, np.random.default_rng(1).random(size))
 
     crash_at_every_call(scenario, check, make_store=lambda: copy_of(BROKEN[damage]))
+
+
+def test_a_crash_costs_no_value_that_was_whole() -> None:
+    """It is on record elsewhere before its pack is put aside."""
+    objects = MemoryObjectStore()
+    with Storage(objects):
+        refs: list[Any] = [numbers_for_upkeep(seed, 300).detached() for seed in range(3)]
+    (pack,) = names(objects, PACKS)
+    flip(objects, pack, len(objects.get(pack)) - 1000)
+
+    def scenario(store: ObjectStore, acknowledged: list[str]) -> None:
+        mended(store)
+        acknowledged.append("done")
+
+    def check(left: ObjectStore, acknowledged: Sequence[str], point: CrashPoint) -> None:
+        del point
+        if not acknowledged:
+            again = random.Random(6)  # noqa: S311 (other names than the first time)
+            repair(left, "data", signer=None, clock_us=lambda: 10**15, draw=again.randbytes)
+        for seed, value in enumerate(Storage(left).unwrap(refs[:2])):
+            assert np.array_equal(value, numbers_for_upkeep.f(seed, 300))
+
+    crash_at_every_call(scenario, check, make_store=lambda: copy_of(objects))
 
 
 def test_what_is_whole_in_a_damaged_pack_lives_on() -> None:
@@ -258,6 +287,14 @@ def test_a_payload_under_another_name_is_found_by_its_hash() -> None:
     assert np.array_equal(values[1], numbers_for_upkeep.f(1, SIZES[Tier.PACK]))
 
 
+@dataclass(frozen=True)
+class Given:
+    """A value that another store gave."""
+
+    copy: ValueCopy
+    sealed: bytes
+
+
 class Elsewhere:
     """Another store that has everything."""
 
@@ -266,15 +303,13 @@ class Elsewhere:
         self._objects = copy_of(objects)
         self._records = {record.content_id: record for record in records(objects)}
 
-    def fetch(
-        self, content_ids: Sequence[ContentId]
-    ) -> Mapping[ContentId, tuple[ValueRecord, bytes]]:
+    def fetch(self, content_ids: Iterable[ContentId]) -> Mapping[ContentId, Given]:
         """Return record and envelope."""
         found = {}
         for content_id in content_ids:
             record = self._records[content_id]
             data = self._objects.get_range(record.location, record.offset, record.stored_size)
-            found[content_id] = (record, data)
+            found[content_id] = Given(ValueCopy(record, "elsewhere", None, 0), data)
         return found
 
 

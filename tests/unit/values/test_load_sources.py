@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import default_registry
-from mandala_cas.envelope.signatures import SigningKey, key_id_of
+from mandala_cas.envelope.signatures import Signature, SigningKey, key_id_of
 from mandala_cas.errors import CorruptionError, NotFoundError, UntrustedError
 from mandala_cas.imports import Storage, op
 from mandala_cas.index.lookup import ValueCopy
@@ -37,20 +37,34 @@ def something_to_load(kind: str) -> Any:
     return {"array": np.arange(3000.0), "pickle": [OnlyPickle(), "x" * 5000]}[kind]
 
 
+@dataclass(frozen=True)
+class Given:
+    """A value that another store gave."""
+
+    copy: ValueCopy
+    sealed: bytes
+
+
 class Others:
     """A store that promised what it is given."""
 
-    def __init__(self, records: Mapping[ContentId, tuple[ValueRecord, bytes]]) -> None:
+    def __init__(
+        self,
+        records: Mapping[ContentId, tuple[ValueRecord, bytes]],
+        signature: Signature | None = None,
+    ) -> None:
         """Give these."""
-        self.records = records
-        self.asked: list[Sequence[ContentId]] = []
+        self.values = {
+            id_: Given(ValueCopy(record, "elsewhere", signature, 0), data)
+            for id_, (record, data) in records.items()
+        }
+        self.asked: list[list[ContentId]] = []
 
-    def fetch(
-        self, content_ids: Sequence[ContentId]
-    ) -> Mapping[ContentId, tuple[ValueRecord, bytes]]:
+    def fetch(self, content_ids: Iterable[ContentId]) -> Mapping[ContentId, Given]:
         """Return what there is."""
-        self.asked.append(content_ids)
-        return {id_: self.records[id_] for id_ in content_ids if id_ in self.records}
+        wanted = list(content_ids)
+        self.asked.append(wanted)
+        return {id_: self.values[id_] for id_ in wanted if id_ in self.values}
 
 
 class Fixture:
@@ -178,7 +192,31 @@ def test_a_promised_pickle_needs_somebody_trusted_to_have_placed_the_same() -> N
         replace(there.copy, record=replace(there.copy.record, payload_hash=PayloadHash(bytes(32))))
     ]
     with pytest.raises(UntrustedError):
-        there.loader(others).load_many([there.content_id])
+        there.loader(others, trusts=False).load_many([there.content_id])
+
+
+def test_a_promised_pickle_may_be_this_users_own() -> None:
+    """Signed there with the key that signs here, or with another."""
+    there = Fixture("pickle")
+    record, _ = there.found
+    there.lose()
+    there.copies = [
+        replace(there.copy, record=replace(record, payload_hash=PayloadHash(bytes(32))))
+    ]
+    own, other = (signature_of(SigningKey(bytes([number] * 32))) for number in (0, 1))
+
+    (value,) = there.loader(Others({there.content_id: there.found}, own)).load_many(
+        [there.content_id]
+    )
+
+    assert type(value[0]).__name__ == "OnlyPickle"
+    with pytest.raises(UntrustedError):
+        there.loader(Others({there.content_id: there.found}, other)).load_many([there.content_id])
+
+
+def signature_of(key: SigningKey) -> Signature:
+    """Return a signature of something."""
+    return Signature("elsewhere", key.public_key, b"message", key.sign(b"message"))
 
 
 def test_one_that_cannot_be_had_keeps_nobody_from_the_others(there: Fixture) -> None:
