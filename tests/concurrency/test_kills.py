@@ -18,7 +18,7 @@ from mandala_cas.memo import context
 from mandala_cas.values import exits
 
 THOROUGH = os.environ.get("MANDALA_THOROUGH") == "1"
-ROUNDS = 300 if THOROUGH else 10
+ROUNDS = 300 if THOROUGH else 8
 WORKERS = 3
 # Inline, packed, and an object of its own.
 SIZES = (10, 10, 5_000, 10, 160_000)

@@ -276,18 +276,19 @@ class Recorder(ForkAware):
 
     def _flush_if_idle(self) -> None:
         """Flush, unless another thread is at it; a store that does not answer is no error yet."""
-        if not self._flushing.acquire(blocking=False):
+        if self._flushing.locked():
             return
         try:
-            self._flush()
+            # Another thread may have been faster; then this one waits, which harms nobody. Taking
+            # the lock by hand would not do: Ctrl-C right after would leave it taken for ever.
+            with self._flushing:
+                self._flush()
         except StoreUnavailableError as error:
             _LOGGER.warning("not committed yet, kept and tried again later: %s", error)
             with self.lock:
                 for batch in self._batches.all:
                     batch.duration_us = 0
             return
-        finally:
-            self._flushing.release()
         self.after_flush()
 
     def _flush(self) -> None:
