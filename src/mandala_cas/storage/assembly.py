@@ -111,9 +111,9 @@ class Assembly:
             return key_id is None
         return key_id is not None and key_id == self.key.key_id()
 
-    def is_promised(self, content_id: ContentId) -> bool:
-        """Tell whether a value is not here because another store holds it."""
-        return self.elsewhere is not None and self.elsewhere.holds(content_id)
+    def is_promised(self, object_name: str) -> bool:
+        """Tell whether a payload object is not here because another store holds its values."""
+        return self.elsewhere is not None and self.elsewhere.is_promised(object_name)
 
     def adopt(self) -> Adoption | None:
         """Commit what dead processes of this user did not come to; None where there is no journal.
@@ -185,7 +185,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         hides_records=log.hides_records,
         unreadable=unreadable,
     )
-    elsewhere = _elsewhere(opened, key, places, lookup)
+    elsewhere = _elsewhere(opened, key, places)
     source = ValueSource(recorder.held, lookup.copies, recorder.refresh, elsewhere)
     book = StoredCalls(
         lookup=lookup,
@@ -230,15 +230,13 @@ def _journal(opened: OpenedStore, key: KeyFile | None, places: LocalPlaces) -> J
 
 
 def _elsewhere(
-    opened: OpenedStore, key: KeyFile | None, places: LocalPlaces, lookup: CallLookup
+    opened: OpenedStore, key: KeyFile | None, places: LocalPlaces
 ) -> ValuesElsewhere | None:
     """Return what other stores hold for this one; None for one that is not to outlive us."""
     if key is None or places.local is None:
         return None
     context = f"mandala-cas v1 promises to store {opened.config.uuid}"
-    return ValuesElsewhere(
-        places.local / "config.json", partial(key.derive, context), lookup.copies
-    )
+    return ValuesElsewhere(places.local / "config.json", partial(key.derive, context))
 
 
 def _journal_context(config: StoreConfig) -> str:

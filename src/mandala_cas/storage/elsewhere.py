@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,10 @@ from mandala_cas.blobs.store import BlobStore
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
-from mandala_cas.model.entries import ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.storage.opening import open_store
-from mandala_cas.values.promises import Promises
+from mandala_cas.values.promises import FetchedValue, Promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +42,24 @@ def open_other_store(url: str) -> OtherStore:
 class ValuesElsewhere:
     """Fetches values that were freed here, and tells them from values that are lost."""
 
-    def __init__(
-        self,
-        config: Path,
-        key: Callable[[], bytes],
-        copies: Callable[[ContentId], Sequence[ValueCopy]],
-    ) -> None:
-        """Keep promises in the file ``config``; ``copies`` gives the places of a value here.
+    def __init__(self, config: Path, key: Callable[[], bytes]) -> None:
+        """Keep promises in the file ``config``.
 
         ``key`` gives what only this user has; it is asked for when there is a promise, since asking
         may make one.
         """
         self._config = config
         self._key = key
-        self._copies = copies
 
     @cached_property
     def promises(self) -> Promises:
         """The promises that other stores made."""
         return Promises(self._config, key=self._key(), open_remote=open_other_store)
 
-    def fetch(self, content_ids: Sequence[ContentId]) -> dict[ContentId, tuple[ValueRecord, bytes]]:
-        """Return records and envelopes of what can be had from the stores that promised."""
-        if not self._config.exists():
-            return {}
-        found = self.promises.fetch(content_ids)
-        return {id_: (value.copy.record, value.sealed) for id_, value in found.items()}
+    def fetch(self, content_ids: Iterable[ContentId]) -> dict[ContentId, FetchedValue]:
+        """Return those of the values that can be had from the stores that promised."""
+        return self.promises.fetch(content_ids) if self._config.exists() else {}
 
-    def holds(self, content_id: ContentId) -> bool:
-        """Tell whether a value is not here because it was freed on the strength of a promise."""
-        return self._config.exists() and any(
-            self.promises.is_promised(copy.record.location) for copy in self._copies(content_id)
-        )
+    def is_promised(self, object_name: str) -> bool:
+        """Tell whether a payload object is not here because another store holds its values."""
+        return self._config.exists() and self.promises.is_promised(object_name)
