@@ -314,6 +314,24 @@ def test_a_record_that_goes_in_circles_ends(entered: FakeBook, ops: Ops) -> None
     assert ops.runs == ["inc(1)"]
 
 
+def test_an_input_that_stays_unreadable_ends_the_attempt(entered: FakeBook, ops: Ops) -> None:
+    """A store may lose what it was just given; each call runs once, and then the error comes."""
+    ref = ops.inc(ops.inc(1))
+    lose(entered, 2, 3)
+    record_again = entered.record_again
+
+    def forget(call: CallRecord, *more: Any) -> None:
+        record_again(call, *more)
+        lose(entered, 2)
+
+    entered.record_again = forget  # type: ignore[assignment, method-assign] # a store that loses
+
+    with pytest.raises(CorruptionError, match="is gone"):
+        recovery.load([ref.detached()], entered)
+
+    assert ops.runs == ["inc(1)", "inc(2)", "inc(1)"]
+
+
 def test_one_that_cannot_be_had_keeps_nobody_from_the_others(entered: FakeBook, ops: Ops) -> None:
     """The error comes when the rest is safe."""
     drawn, inc = ops.drawn(1), ops.inc(1)

@@ -335,6 +335,16 @@ def test_promised_values_are_not_lost(store: ObjectStore) -> None:
     assert not report.actions
 
 
+def test_promised_values_are_not_lost_beside_others_that_are(store: ObjectStore) -> None:
+    """Each value is judged by its own place."""
+    lose_all_payload(store)
+
+    report = mended(store, promised=lambda name: name.startswith(BLOBS))
+
+    assert acts(report) == [Act.LOST]
+    assert report.actions[0].name == "2 calls of doubled_for_upkeep, numbers_for_upkeep"
+
+
 def test_what_is_lost_is_hidden_as_lost(store: ObjectStore) -> None:
     """Not as dropped: nobody wished it."""
     lose_all_payload(store)

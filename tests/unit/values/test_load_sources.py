@@ -214,6 +214,21 @@ def test_a_promised_pickle_may_be_this_users_own() -> None:
         there.loader(Others({there.content_id: there.found}, other)).load_many([there.content_id])
 
 
+def test_a_promised_value_that_names_no_segment_is_not_this_process_s_own() -> None:
+    """Of copies in this store it would mean so."""
+    there = Fixture("pickle")
+    there.lose()
+    others = Others({there.content_id: there.found})
+    nameless = replace(others.values[there.content_id].copy, segment=None)
+    others.values[there.content_id] = Given(nameless, there.found[1])
+    # What is on record here does not vouch for it.
+    record = replace(there.copy.record, payload_hash=PayloadHash(bytes(32)))
+    there.copies = [replace(there.copy, record=record)]
+
+    with pytest.raises(UntrustedError):
+        there.loader(others).load_many([there.content_id])
+
+
 def signature_of(key: SigningKey) -> Signature:
     """Return a signature of something."""
     return Signature("elsewhere", key.public_key, b"message", key.sign(b"message"))
