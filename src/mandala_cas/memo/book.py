@@ -46,6 +46,13 @@ class CallBook(Protocol):
         """Return a call of this content, whatever its history."""
         ...
 
+    def look_again(self, op_name: str) -> bool:
+        """Take in what others published if running the op costs far more; tell whether so.
+
+        Called on a miss. A book that nobody else writes to need not look.
+        """
+        ...
+
     def load(self, refs: Sequence[Ref]) -> list[Any]:
         """Return the values of ``refs``, fetched together.
 

@@ -56,6 +56,11 @@ class StoredCalls:
         """Return a live record of a call of equal content, if there is one."""
         return self._lookup.find_equal(content_id)
 
+    def look_again(self, op_name: str) -> bool:
+        """Take in what others published, where running the op costs far more than a look."""
+        mean_s = self._lookup.ops_mean_duration(op_name)
+        return mean_s is not None and self._recorder.look(worth_s=mean_s)
+
     def load(self, refs: Sequence[Ref]) -> list[Any]:
         """Return the values of refs, fetched together; inside the storage, lost ones are made."""
         return recovery.load(refs, self)

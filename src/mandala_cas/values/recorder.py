@@ -50,6 +50,8 @@ _LOGGER: Final = logging.getLogger("mandala_cas")
 
 HELD_BYTES_MAX: Final = 64 << 20
 HELD_RECORDS_MAX: Final = 100_000
+# A look pays where it costs less than a twentieth of what it may spare.
+_WORTH_LOOKS: Final = 20
 # Announcements are kept for twice as long: whoever decided later than this has seen them all.
 DECISION_AGE_MAX_S: Final = 15 * 24 * 3600
 
@@ -63,6 +65,20 @@ class _Everything:
 
 
 _EVERYTHING: Final = _Everything()
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderRules:
+    """When what is recorded is written, and when others are looked at.
+
+    A batch that holds ``flush_after_us`` microseconds of compute is flushed. Where the store may
+    not be written to (``writes``), what is recorded stays in memory, and is forgotten when it is
+    too much. A look at the store that is older than ``stale_after_s`` is stale.
+    """
+
+    flush_after_us: float
+    writes: bool = True
+    stale_after_s: float = 0.0
 
 
 class Recorder(ForkAware):
@@ -80,14 +96,14 @@ class Recorder(ForkAware):
         writer: LogWriter,
         view: LogView,
         lookup: CallLookup,
-        flush_after_us: float,
+        rules: RecorderRules,
         announcements: ReadsAnnouncements | None = None,
         is_readable: Callable[[ValueCopy], bool] = lambda _: True,
         journal: Journal | None = None,
         clocks: Clocks | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """Start with an empty batch; a batch holding ``flush_after_us`` of compute is flushed.
+        """Start with an empty batch.
 
         ``is_readable`` tells whether this user can decode a copy of a value. With a ``journal``,
         what was recorded outlives the process.
@@ -96,12 +112,14 @@ class Recorder(ForkAware):
         self._writer = writer
         self._view = view
         self._lookup = lookup
-        self._flush_after_us = flush_after_us
+        self._rules = rules
         self._journal = journal
         self._clocks = clocks or system_clocks()
         self._draw = draw
         # What the view had when the lookup was made is in it.
         self._seen = set(view.parts)
+        # When the view was refreshed last, and how long that took; its first time is ours.
+        self._looked_s, self._look_s = self._clocks.boot_s(), 0.0
         self.condemned = CondemnedNames(announcements)
         self.after_flush: Callable[[], None] = lambda: None
         self._batches = Batches(
@@ -165,7 +183,7 @@ class Recorder(ForkAware):
             size, record_count, duration_us = self._load()
         if size > HELD_BYTES_MAX or record_count > HELD_RECORDS_MAX:
             self.flush()
-        elif duration_us > self._flush_after_us or batch.is_exposed:
+        elif duration_us > self._rules.flush_after_us or batch.is_exposed:
             self._flush_if_idle()
 
     def drop(self, tombstones: Sequence[Tombstone]) -> None:
@@ -196,6 +214,26 @@ class Recorder(ForkAware):
         """Take in what others published."""
         with self._flushing:
             self._refresh()
+
+    def look(self, *, worth_s: float) -> bool:
+        """Take in what others published, if that may spare ``worth_s`` seconds; tell whether so.
+
+        Not if the last look is fresh, or if a look takes more than a twentieth of what it may
+        spare. A store that does not answer shows nothing, and is no error here.
+        """
+        if worth_s < _WORTH_LOOKS * self._look_s or not self.is_stale:
+            return False
+        try:
+            self.refresh()
+        except StoreUnavailableError as error:
+            _LOGGER.warning("cannot see what others computed: %s", error)
+            return False
+        return True
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last look is so long ago that others may well have published since."""
+        return self._clocks.boot_s() - self._looked_s > self._rules.stale_after_s
 
     def close(self) -> None:
         """Let go of the journal. What could not be committed stays in it."""
@@ -329,7 +367,10 @@ class Recorder(ForkAware):
 
     def _refresh(self) -> None:
         """Take in what is new in the store. The caller holds ``_flushing``."""
+        began = self._clocks.boot_s()
         self._view.refresh()
+        self._looked_s = self._clocks.boot_s()
+        self._look_s = self._looked_s - began
         self.take_in_view()
 
     def take_in_view(self) -> None:
