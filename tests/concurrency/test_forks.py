@@ -33,7 +33,7 @@ def square(x):
     return x * x
 
 storage = Storage(sys.argv[1])
-context.enter(storage._book)
+context.enter(storage._parts.book)
 square(1)
 if sys.argv[2] == "fork" and os.fork() == 0:
     sys.exit()
@@ -72,7 +72,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 def records_of(place: Path) -> list[bytes]:
     """Return the call ids of all records, and see to it that no dot is there twice."""
-    segments = list(Storage(place)._view.segments.values())
+    segments = list(Storage(place)._parts.view.segments.values())
     dots = [tuple(s.dot(row)) for s in segments for row in range(s.calls.row_count)]
     assert len(dots) == len(set(dots))
     return [bytes(s.call_record(row).call_id) for s in segments for row in range(s.calls.row_count)]
@@ -120,7 +120,7 @@ def test_a_child_neither_frees_nor_keeps_its_parents_lock(tmp_path: Path) -> Non
 
     def parent() -> None:
         storage = Storage(place)
-        context.enter(storage._book)
+        context.enter(storage._parts.book)
         noise(1, 10)
         if os.fork() == 0:
             # Outlives its parent, without having recorded anything.

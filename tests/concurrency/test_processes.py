@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mandala_cas.imports import Storage, op
+from mandala_cas.values.batches import Clocks
 
 WORKER = Path(__file__).parent / "worker.py"
 # Both save 16 MB, the child after its parent has hashed on several threads.
@@ -135,13 +136,12 @@ def test_threads_share_a_storage(tmp_path: Path) -> None:
     assert again.unwrap(refs) == [x * x for x in range(400)]
 
 
-def test_a_storage_sees_what_another_published_when_it_is_entered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_sees_what_another_published_when_it_is_entered(tmp_path: Path) -> None:
     """Two notebooks on one store need no restart."""
     now = 0.0
-    monkeypatch.setattr("mandala_cas.storage.storage._monotonic", lambda: now)
     one, other = Storage(tmp_path / "store"), Storage(tmp_path / "store")
+    other._parts.recorder._clocks = Clocks(lambda: 0, lambda: now)
+    other.refresh()
     with one:
         square(5)
 

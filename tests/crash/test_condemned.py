@@ -287,7 +287,7 @@ def test_a_writer_that_slept_for_long_relies_on_nothing(
     storage = Storage(objects)
     now = {"calendar": 0, "boot": 0}
     clocks = Clocks(lambda: now["calendar"] * DAY_US, lambda: now["boot"] * 86_400.0)
-    storage._parts.recorder._clocks = storage._parts.recorder._batches._clocks = clocks
+    storage._parts.recorder._recheck._clocks = storage._parts.recorder._batches._clocks = clocks
     old = payload_of(objects)
     with storage:
         same(ref.detached())

@@ -136,7 +136,7 @@ def test_ctrl_c_at_any_line(deaths: Deaths, cache: Path, ending: str) -> None:
         with CtrlC(line), pytest.raises(KeyboardInterrupt):
             work(storage, number)
         print(f"interrupted at line {line} of {counter.count}")  # noqa: T201 (the place)
-        session = context.enter(storage._book)
+        session = context.enter(storage._parts.book)
         for size in SIZES:
             total(noise(number, size))
         context.leave(session)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import CodecRegistry, default_registry
@@ -36,12 +36,17 @@ from mandala_cas.upkeep.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
-from mandala_cas.values.recorder import Recorder
+from mandala_cas.values.recorder import Recorder, RecorderRules
 from mandala_cas.values.save import ValueEncoder
 from mandala_cas.values.spool import Spool
 from mandala_cas.values.stored import StoredValues
 from mandala_cas.values.trust import PicklePolicy, Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
+
+# How old a view may be when a block is entered: a listing costs microseconds in a directory and
+# tens of milliseconds on a bucket.
+_STALE_NEAR_S: Final = 0.5
+_STALE_REMOTE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +167,25 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     def may_decode(copy: ValueCopy) -> bool:
         return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
 
+    unreadable = UnreadablePlaces()
     journal = _journal(opened, key, places)
     recorder = Recorder(
         blobs=blobs,
         writer=writer,
         view=view,
         lookup=lookup,
-        flush_after_us=settings.flush_after_s * 1e6,
+        rules=RecorderRules(
+            flush_after_us=settings.flush_after_s * 1e6,
+            writes=opened.read_only is None,
+            stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
+        ),
         announcements=Announcements(objects),
-        is_readable=may_decode,
+        is_readable=lambda copy: copy not in unreadable and may_decode(copy),
         journal=journal,
     )
     # What is about to be deleted is not relied on from the first call on.
     recorder.condemned.update(view.listing.announcements)
     log = WholeLog(view, recorder)
-    unreadable = UnreadablePlaces()
     stored = StoredValues(
         blobs,
         lookup,
@@ -195,6 +204,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
             codecs,
             stored,
             nonce_for=unreadable.nonce_for,
+            writes=opened.read_only is None,
             spool=None if journal is None else Spool(journal, lambda: writer.position.writer),
             is_condemned=recorder.condemned.__contains__,
         ),

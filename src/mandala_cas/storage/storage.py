@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
     from mandala_cas.index.tables import TableCache
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
-
-# How old a view may be when a block is entered: a listing costs microseconds in a directory and
-# tens of milliseconds on a bucket.
-_STALENESS_LOCAL_S: Final = 0.5
-_STALENESS_REMOTE_S: Final = 10.0
 
 
 class Storage(StoreTags, StoreUpkeep):
@@ -95,7 +89,6 @@ class Storage(StoreTags, StoreUpkeep):
         self._parts = assemble(settings, self)
         self._parts.recorder.after_flush = self._compact_in_passing
         self._tables: TableCache | None = None
-        self._refreshed_at = _monotonic()
         self._reported: set[str] = set()
         self._closed = False
         if self._parts.read_only is not None and mode == "rw":
@@ -120,8 +113,7 @@ class Storage(StoreTags, StoreUpkeep):
     def __enter__(self) -> Self:
         """Make op calls read and write this storage, in this thread or task, until the exit."""
         self._check_open()
-        staleness = _STALENESS_LOCAL_S if self._is_near else _STALENESS_REMOTE_S
-        if _monotonic() - self._refreshed_at > staleness:
+        if self._parts.recorder.is_stale:
             self.refresh()
         context.enter(self._parts.book)
         return self
@@ -155,7 +147,6 @@ class Storage(StoreTags, StoreUpkeep):
         """Take in what other processes have published since the last look."""
         self._check_open()
         self._parts.recorder.refresh()
-        self._refreshed_at = _monotonic()
         self._report_damage()
 
     def _report_damage(self) -> None:
@@ -283,11 +274,6 @@ class Storage(StoreTags, StoreUpkeep):
         """Where the store is; "memory" for one that dies with the process."""
         return self._parts.objects.url
 
-    @property
-    def _is_near(self) -> bool:
-        """Whether a listing costs next to nothing."""
-        return "://" not in self._parts.objects.url
-
     def _adopt(self) -> None:
         """Commit what dead processes of this user did not come to, and say so."""
         adoption = self._parts.adopt()
@@ -314,8 +300,3 @@ class Storage(StoreTags, StoreUpkeep):
         """Refuse to work after `close`."""
         if self._closed:
             raise UsageError(f"{self!r} is closed; open the store again with Storage(...)")
-
-
-def _monotonic() -> float:
-    """Return seconds that only grow."""
-    return time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class _Gathered:
 
 
 class Batches:
-    """What is not committed, by the segment it becomes; the recorder holds a lock around it."""
+    """What is not committed, by the segment it becomes; whoever uses it holds ``lock``."""
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class Batches:
 
     def renew(self) -> None:
         """Hold nothing."""
+        self.lock = threading.RLock()
         self.by_position: dict[Position, Batch] = {}
         self._held: dict[ContentId, Held] = {}
         self._lookup.clear_open()

@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mandala_cas.blobs.store import BlobStore
@@ -33,17 +34,11 @@ from mandala_cas.model.entries import (
     ValueRecord,
 )
 from mandala_cas.model.ids import ContentId, Dot
-from mandala_cas.values.batch import Batch, Held
+from mandala_cas.values.batch import Held
 from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
 from mandala_cas.values.condemned import CondemnedNames, ReadsAnnouncements
 from mandala_cas.values.exits import commit_at_exit
-from mandala_cas.values.repair import (
-    condemned_among,
-    condemned_rows,
-    plan_repair,
-    renewed,
-    saved_and_lost,
-)
+from mandala_cas.values.recheck import Recheck
 from mandala_cas.values.save import PreparedValue
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -52,19 +47,6 @@ HELD_BYTES_MAX: Final = 64 << 20
 HELD_RECORDS_MAX: Final = 100_000
 # A look pays where it costs less than a twentieth of what it may spare.
 _WORTH_LOOKS: Final = 20
-# Announcements are kept for twice as long: whoever decided later than this has seen them all.
-DECISION_AGE_MAX_S: Final = 15 * 24 * 3600
-
-
-class _Everything:
-    """Has every name."""
-
-    def __contains__(self, name: object) -> bool:
-        """Tell so."""
-        return True
-
-
-_EVERYTHING: Final = _Everything()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +96,11 @@ class Recorder(ForkAware):
         self._lookup = lookup
         self._rules = rules
         self._journal = journal
-        self._clocks = clocks or system_clocks()
-        self._draw = draw
+        self._clocks = clocks = clocks or system_clocks()
         # What the view had when the lookup was made is in it.
         self._seen = set(view.parts)
         # When the view was refreshed last, and how long that took; its first time is ours.
-        self._looked_s, self._look_s = self._clocks.boot_s(), 0.0
+        self._looked_s, self._look_s = clocks.boot_s(), 0.0
         self.condemned = CondemnedNames(announcements)
         self.after_flush: Callable[[], None] = lambda: None
         self._batches = Batches(
@@ -128,8 +109,11 @@ class Recorder(ForkAware):
             condemned=self.condemned,
             is_readable=is_readable,
             journal=journal,
-            clocks=self._clocks,
+            clocks=clocks,
             draw=draw,
+        )
+        self._recheck = Recheck(
+            blobs, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
         )
         self.renew()
         super().__init__()
@@ -137,10 +121,14 @@ class Recorder(ForkAware):
 
     def renew(self) -> None:
         """Hold nothing: in a forked child, what was held is the parent's to write, once."""
-        self.lock = threading.RLock()
         # One thread at a time asks the store; taken before `lock`, never while it is held.
         self._flushing = threading.Lock()
         self._batches.renew()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """What guards the batches and the lookup."""
+        return self._batches.lock
 
     @property
     def is_empty(self) -> bool:
@@ -182,7 +170,7 @@ class Recorder(ForkAware):
             batch.decided_us = min(batch.decided_us, call.started_us)
             size, record_count, duration_us = self._load()
         if size > HELD_BYTES_MAX or record_count > HELD_RECORDS_MAX:
-            self.flush()
+            self.flush() if self._rules.writes else self.abandon()
         elif duration_us > self._rules.flush_after_us or batch.is_exposed:
             self._flush_if_idle()
 
@@ -204,6 +192,8 @@ class Recorder(ForkAware):
         Raises:
             StoreUnavailableError: some of it is not; it is kept, and flushing again is safe.
         """
+        if not self._rules.writes:
+            return
         with self._flushing:
             if self.is_empty:
                 return
@@ -271,7 +261,7 @@ class Recorder(ForkAware):
             self._batches.close()
 
     def abandon(self) -> None:
-        """Forget all that was recorded, because its journal has it, and others may publish it."""
+        """Forget all that was recorded: its journal has it, or it may not be written anywhere."""
         with self._flushing:
             self._writer.renew()
             self.renew()
@@ -285,15 +275,7 @@ class Recorder(ForkAware):
             StoreUnavailableError: the store does not answer.
         """
         with self._flushing:
-            with self.lock:
-                rows = [copy.record for content_id in held for copy in self._copies(content_id)]
-            doomed = condemned_among(rows, self.condemned)
-            if doomed:
-                self._repair(entries, doomed, held)
-
-    def _copies(self, content_id: ContentId) -> Sequence[ValueCopy]:
-        """Return the places of a value on record."""
-        return self._lookup.copies(content_id)
+            self._recheck.look_again(entries, held)
 
     def _add(self, entries: Sequence[Entry], contents: Sequence[ContentId] = ()) -> None:
         """Put entries that are no calls into the batch."""
@@ -314,7 +296,7 @@ class Recorder(ForkAware):
 
     def _flush_if_idle(self) -> None:
         """Flush, unless another thread is at it; a store that does not answer is no error yet."""
-        if self._flushing.locked():
+        if not self._rules.writes or self._flushing.locked():
             return
         try:
             # Another thread may have been faster; then this one waits, which harms nobody. Taking
@@ -341,7 +323,7 @@ class Recorder(ForkAware):
             # What is announced from here on was announced by one who looks at the log after that,
             # and finds these segments.
             self._refresh()
-            if not self._look():
+            if not self._recheck.look():
                 break
         with self.lock:
             for batch in self._batches.published:
@@ -384,66 +366,6 @@ class Recorder(ForkAware):
         parts = self._view.parts
         self._lookup.add_parts(part for name, part in parts.items() if name not in self._seen)
         self._seen.update(parts)
-
-    def _look(self) -> bool:
-        """Repair what was condemned when it was published; tell whether anything was."""
-        is_repaired = False
-        for batch in self._batches.published:
-            if batch.is_checked or batch.segment is None:
-                continue
-            is_old = self._is_old(batch)
-            doomed = condemned_rows(batch.segment, _EVERYTHING if is_old else self.condemned)
-            if doomed:
-                self._repair(batch.entries, doomed, batch.held, is_old=is_old)
-                is_repaired = True
-            batch.is_checked = True
-        return is_repaired
-
-    def _is_old(self, batch: Batch) -> bool:
-        """Tell whether an announcement may have come and gone since the batch was begun.
-
-        Whoever slept for that long relies on nothing: every value is put anew.
-        """
-        age_s = max(
-            (self._clocks.now_us() - batch.decided_us) / 1e6,
-            self._clocks.boot_s() - batch.decided_s,
-        )
-        return age_s > DECISION_AGE_MAX_S
-
-    def _repair(
-        self,
-        entries: Sequence[tuple[Entry, Dot | None]],
-        doomed: Mapping[ContentId, Sequence[ValueRecord]],
-        held: Mapping[ContentId, Held],
-        *,
-        is_old: bool = False,
-    ) -> None:
-        """Record again, with values under fresh names, the calls whose values are condemned."""
-        with self.lock:
-            copies = {content_id: self._copies(content_id) for content_id in doomed}
-        elsewhere = {
-            content_id
-            for content_id, places in copies.items()
-            if not is_old and any(c.record.location not in self.condemned for c in places)
-        }
-        sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
-        saved, lost = saved_and_lost(sought, held, self._blobs)
-        with self.lock:
-            alive = [item for item in entries if self._is_alive(*item)]
-            repair = plan_repair(alive, elsewhere | saved.keys(), lost)
-            if repair.entries:
-                anew = [renewed(found, self._draw) for found in saved.values()]
-                self._batches.add(repair.entries, (), repair.contents, anew=anew)
-        if repair.lost_count:
-            _LOGGER.warning(
-                "garbage collection deleted the results of %d calls while they were committed; "
-                "they count as not made, and are computed again when they are asked for",
-                repair.lost_count,
-            )
-
-    def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
-        """Tell whether nobody has dropped an entry since it was published."""
-        return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
 
 
 def _contents_of(entry: Entry) -> list[ContentId]:

@@ -49,12 +49,14 @@ class ValueEncoder:
         *,
         nonce_for: Callable[[PayloadHash], bytes] = lambda _: b"",
         spool: Spool | None = None,
+        writes: bool = True,
         is_condemned: Callable[[str], bool] = lambda _: False,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """``is_stored`` tells which values need no bytes of their own.
 
-        Large values go to ``spool``, and straight to the store where there is none. ``nonce_for``
+        Large values go to ``spool``, and straight to the store where there is none; they stay in
+        memory where the store may not be written to (``writes``). ``nonce_for``
         gives what a loose blob's name needs besides its hash, see ``UnreadablePlaces``;
         ``is_condemned`` tells which names are about to be deleted, and may not be used again.
         """
@@ -63,6 +65,7 @@ class ValueEncoder:
         self._is_stored = is_stored
         self._nonce_for = nonce_for
         self._spool = spool
+        self._writes = writes
         self._is_condemned = is_condemned
         self._draw = draw
 
@@ -101,6 +104,8 @@ class ValueEncoder:
         if self._is_condemned(name):
             name = blob_name(encoded.payload_hash, self._draw(BLOB_NONCE_SIZE))
         placed = replace(record, location=name, stored_size=sealed.size)
+        if not self._writes:
+            return PreparedValue(record.content_id, placed, _owned(sealed))
         if self._spool is not None:
             with suppress(StoreUnavailableError, UsageError):
                 return PreparedValue(record.content_id, placed, spooled=self._spool.write(sealed))

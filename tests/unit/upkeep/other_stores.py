@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.unit.upkeep.small_stores import records_in
 
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.api import Capabilities, ObjectStore

@@ -27,7 +27,7 @@ from tests.unit.upkeep.damaged_stores import (
 
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.imports import Storage
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, TombstoneReason
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.api import ObjectStore

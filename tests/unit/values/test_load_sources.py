@@ -14,7 +14,7 @@ from mandala_cas.codec.registry import default_registry
 from mandala_cas.envelope.signatures import Signature, SigningKey, key_id_of
 from mandala_cas.errors import CorruptionError, NotFoundError, UntrustedError
 from mandala_cas.imports import Storage, op
-from mandala_cas.index.lookup import ValueCopy
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.model.outcomes import Loaded

@@ -1,0 +1,140 @@
+"""The look at what garbage collection announced, after a batch was published and before it counts.
+
+The bytes of the batch are held until this is through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from mandala_cas.blobs.store import BlobStore
+from mandala_cas.index.lookup import CallLookup
+from mandala_cas.model.entries import CallRecord, Entry, ValueRecord
+from mandala_cas.model.ids import ContentId, Dot
+from mandala_cas.values.batch import Batch, Held
+from mandala_cas.values.batches import Batches, Clocks
+from mandala_cas.values.condemned import CondemnedNames
+from mandala_cas.values.repair import (
+    condemned_among,
+    condemned_rows,
+    plan_repair,
+    renewed,
+    saved_and_lost,
+)
+
+_LOGGER: Final = logging.getLogger("mandala_cas")
+
+# Announcements are kept for twice as long: whoever decided later than this has seen them all.
+DECISION_AGE_MAX_S: Final = 15 * 24 * 3600
+
+
+class _Everything:
+    """Has every name."""
+
+    def __contains__(self, name: object) -> bool:
+        """Tell so."""
+        return True
+
+
+_EVERYTHING: Final = _Everything()
+
+
+class Recheck:
+    """Finds published batches whose values are condemned, and records what makes them good.
+
+    The caller sees to it that one thread at a time is here, and publishes what was recorded.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        lookup: CallLookup,
+        batches: Batches,
+        condemned: CondemnedNames,
+        *,
+        clocks: Clocks,
+        draw: Callable[[int], bytes],
+    ) -> None:
+        """Look at ``batches`` with what ``condemned`` knows at the time."""
+        self._blobs = blobs
+        self._lookup = lookup
+        self._batches = batches
+        self._condemned = condemned
+        self._clocks = clocks
+        self._draw = draw
+
+    def look_again(
+        self, entries: Sequence[tuple[Entry, Dot | None]], held: Mapping[ContentId, Held]
+    ) -> None:
+        """Repair what a dead process published and did not look at again.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._batches.lock:
+            rows = [copy.record for content_id in held for copy in self._lookup.copies(content_id)]
+        doomed = condemned_among(rows, self._condemned)
+        if doomed:
+            self._repair(entries, doomed, held)
+
+    def look(self) -> bool:
+        """Repair what was condemned when it was published; tell whether anything was."""
+        is_repaired = False
+        for batch in self._batches.published:
+            if batch.is_checked or batch.segment is None:
+                continue
+            is_old = self._is_old(batch)
+            doomed = condemned_rows(batch.segment, _EVERYTHING if is_old else self._condemned)
+            if doomed:
+                self._repair(batch.entries, doomed, batch.held, is_old=is_old)
+                is_repaired = True
+            batch.is_checked = True
+        return is_repaired
+
+    def _is_old(self, batch: Batch) -> bool:
+        """Tell whether an announcement may have come and gone since the batch was begun.
+
+        Whoever slept for that long relies on nothing: every value is put anew.
+        """
+        age_s = max(
+            (self._clocks.now_us() - batch.decided_us) / 1e6,
+            self._clocks.boot_s() - batch.decided_s,
+        )
+        return age_s > DECISION_AGE_MAX_S
+
+    def _repair(
+        self,
+        entries: Sequence[tuple[Entry, Dot | None]],
+        doomed: Mapping[ContentId, Sequence[ValueRecord]],
+        held: Mapping[ContentId, Held],
+        *,
+        is_old: bool = False,
+    ) -> None:
+        """Record again, with values under fresh names, the calls whose values are condemned."""
+        with self._batches.lock:
+            copies = {content_id: self._lookup.copies(content_id) for content_id in doomed}
+        elsewhere = {
+            content_id
+            for content_id, places in copies.items()
+            if not is_old and any(c.record.location not in self._condemned for c in places)
+        }
+        sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
+        saved, lost = saved_and_lost(sought, held, self._blobs)
+        with self._batches.lock:
+            alive = [item for item in entries if self._is_alive(*item)]
+            repair = plan_repair(alive, elsewhere | saved.keys(), lost)
+            if repair.entries:
+                anew = [renewed(found, self._draw) for found in saved.values()]
+                self._batches.add(repair.entries, (), repair.contents, anew=anew)
+        if repair.lost_count:
+            _LOGGER.warning(
+                "garbage collection deleted the results of %d calls while they were committed; "
+                "they count as not made, and are computed again when they are asked for",
+                repair.lost_count,
+            )
+
+    def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
+        """Tell whether nobody has dropped an entry since it was published."""
+        return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
