@@ -21,8 +21,9 @@ from mandala_cas.errors import UsageError
 from mandala_cas.log.columns import RawColumn
 from mandala_cas.log.conservation import check_conservation
 from mandala_cas.log.merge import PartLimits
-from mandala_cas.log.packed import HISTORIES, OTHERS, SLOTS
+from mandala_cas.log.packed import HISTORIES, OTHERS
 from mandala_cas.log.ranges import merge_tombstones
+from mandala_cas.log.rows import SLOTS
 from mandala_cas.log.run_making import WholeRun
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table, encode_tables
@@ -34,6 +35,7 @@ from mandala_cas.model.entries import (
     Tombstone,
     TombstoneReason,
     Untag,
+    ValueRecord,
 )
 from mandala_cas.model.ids import (
     ContentId,
@@ -68,7 +70,7 @@ def segment_lists(draw: st.DrawFn) -> list[Segment]:
             batch: list[Entry] = list(
                 draw(st.lists(call_records | value_records() | tags | hiding_entries(), max_size=5))
             )
-            for value in [entry for entry in batch if hasattr(entry, "payload_hash")]:
+            for value in [entry for entry in batch if isinstance(entry, ValueRecord)]:
                 if draw(st.booleans()):
                     slot = Slot("x", constant_history_id(value.content_id), value.content_id)
                     call = draw(call_records)
