@@ -34,6 +34,7 @@ from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.whole_log import WholeLog
 from mandala_cas.upkeep.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
+from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder, RecorderRules
@@ -168,6 +169,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
 
     unreadable = UnreadablePlaces()
+    elsewhere = _elsewhere(opened, key, places)
     journal = _journal(opened, key, places)
     recorder = Recorder(
         blobs=blobs,
@@ -179,7 +181,10 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
             writes=opened.read_only is None,
             stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
         ),
-        announcements=Announcements(objects),
+        condemned=CondemnedNames(
+            Announcements(objects),
+            lambda name: elsewhere is not None and elsewhere.is_promised(name),
+        ),
         is_readable=lambda copy: copy not in unreadable and may_decode(copy),
         journal=journal,
     )
@@ -194,7 +199,6 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         hides_records=log.hides_records,
         unreadable=unreadable,
     )
-    elsewhere = _elsewhere(opened, key, places)
     source = ValueSource(recorder.held, lookup.copies, recorder.refresh, elsewhere)
     book = StoredCalls(
         lookup=lookup,

@@ -117,14 +117,8 @@ def compact(
         made = make_run(inputs, created_us=clock_us(), draw=draw, signer=signer)
         report = _report_of(made, loaded)
         if not _write(objects, made, signer, trusts):
-            report = replace(
-                report,
-                run=None,
-                left={
-                    **report.left,
-                    made.run.name: "is gone again, or a part is: another compactor was faster",
-                },
-            )
+            why = "is gone again, or a part of it is: another compactor was faster"
+            report = replace(report, run=None, left={**report.left, made.run.name: why})
         # The run, with the time that the store gave it.
         view.refresh()
     retired = retire(objects, view, rules, just_read=report.run)

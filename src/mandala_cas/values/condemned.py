@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mandala_cas.log.announcements import Condemned
@@ -22,9 +23,17 @@ class CondemnedNames:
     Also one that was spared in the end: that costs a copy that was not needed, no more.
     """
 
-    def __init__(self, announcements: ReadsAnnouncements | None) -> None:
-        """Know none yet; without ``announcements`` there never are any."""
+    def __init__(
+        self,
+        announcements: ReadsAnnouncements | None = None,
+        is_promised: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Know none yet; without ``announcements`` there never are any.
+
+        ``is_promised`` tells of an object that another store holds what was in it.
+        """
         self._announcements = announcements
+        self._is_promised = is_promised
         self._known: Sequence[Condemned] = ()
 
     def update(self, names: Iterable[str]) -> None:
@@ -40,3 +49,28 @@ class CondemnedNames:
     def __contains__(self, object_name: object) -> bool:
         """Tell whether an object of that name is condemned."""
         return any(object_name in condemned for condemned in self._known)
+
+    @property
+    def unpromised(self) -> Container[str]:
+        """Those whose values nobody else holds.
+
+        What was freed here because another store has it is announced as well: no new value may
+        rely on such a name, but a call that names it has not lost anything.
+        """
+        return _Unpromised(self, self._is_promised)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpromised:
+    """Condemned names without those of which the values are promised."""
+
+    condemned: CondemnedNames
+    is_promised: Callable[[str], bool]
+
+    def __contains__(self, object_name: object) -> bool:
+        """Tell whether an object is condemned, and nobody else holds its values."""
+        return (
+            isinstance(object_name, str)
+            and object_name in self.condemned
+            and not self.is_promised(object_name)
+        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,13 @@ from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.value import open_value, seal_value
 from mandala_cas.codec.digests import Digests as PayloadDigests
 from mandala_cas.codec.digests import payload_hash
-from mandala_cas.errors import CorruptionError, MandalaError, StoreUnavailableError, UsageError
+from mandala_cas.errors import (
+    CorruptionError,
+    MandalaError,
+    NotFoundError,
+    StoreUnavailableError,
+    UsageError,
+)
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.log.announcements import Digests, digests_of
 from mandala_cas.model.entries import Tier
@@ -34,6 +41,8 @@ from mandala_cas.objectstore.disk import writing
 from mandala_cas.objectstore.files import write_file
 from mandala_cas.objectstore.layout import blob_name
 from mandala_cas.objectstore.platforms import running_platform
+
+_LOGGER: Final = logging.getLogger("mandala_cas")
 
 KEY_SIZE: Final = 32
 
@@ -164,6 +173,9 @@ class Promises:
                 found |= self._fetch_from(promise.url, waiting)
             except StoreUnavailableError as error:
                 away = error
+            except NotFoundError as error:
+                # Somebody removed the store; nobody could ever take its promise back.
+                _LOGGER.warning("a store that promised values is gone: %s", error)
             waiting = [content_id for content_id in waiting if content_id not in found]
         if waiting and away is not None:
             raise away

@@ -75,7 +75,7 @@ class Recheck:
         """
         with self._batches.lock:
             rows = [copy.record for content_id in held for copy in self._lookup.copies(content_id)]
-        doomed = condemned_among(rows, self._condemned)
+        doomed = condemned_among(rows, self._condemned.unpromised)
         if doomed:
             self._repair(entries, doomed, held)
 
@@ -86,7 +86,9 @@ class Recheck:
             if batch.is_checked or batch.segment is None:
                 continue
             is_old = self._is_old(batch)
-            doomed = condemned_rows(batch.segment, _EVERYTHING if is_old else self._condemned)
+            doomed = condemned_rows(
+                batch.segment, _EVERYTHING if is_old else self._condemned.unpromised
+            )
             if doomed:
                 self._repair(batch.entries, doomed, batch.held, is_old=is_old)
                 is_repaired = True
@@ -115,10 +117,11 @@ class Recheck:
         """Record again, with values under fresh names, the calls whose values are condemned."""
         with self._batches.lock:
             copies = {content_id: self._lookup.copies(content_id) for content_id in doomed}
+        condemned = self._condemned.unpromised
         elsewhere = {
             content_id
             for content_id, places in copies.items()
-            if not is_old and any(c.record.location not in self._condemned for c in places)
+            if not is_old and any(c.record.location not in condemned for c in places)
         }
         sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
         saved, lost = saved_and_lost(sought, held, self._blobs)

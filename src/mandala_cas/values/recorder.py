@@ -36,7 +36,7 @@ from mandala_cas.model.entries import (
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Held
 from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
-from mandala_cas.values.condemned import CondemnedNames, ReadsAnnouncements
+from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.exits import commit_at_exit
 from mandala_cas.values.recheck import Recheck
 from mandala_cas.values.save import PreparedValue
@@ -79,7 +79,7 @@ class Recorder(ForkAware):
         view: LogView,
         lookup: CallLookup,
         rules: RecorderRules,
-        announcements: ReadsAnnouncements | None = None,
+        condemned: CondemnedNames | None = None,
         is_readable: Callable[[ValueCopy], bool] = lambda _: True,
         journal: Journal | None = None,
         clocks: Clocks | None = None,
@@ -101,7 +101,7 @@ class Recorder(ForkAware):
         self._seen = set(view.parts)
         # When the view was refreshed last, and how long that took; its first time is ours.
         self._looked_s, self._look_s = clocks.boot_s(), 0.0
-        self.condemned = CondemnedNames(announcements)
+        self.condemned = condemned or CondemnedNames()
         self.after_flush: Callable[[], None] = lambda: None
         self._batches = Batches(
             writer=writer,

@@ -11,10 +11,10 @@ from mandala_cas.envelope.signatures import Signer
 from mandala_cas.log.merge import PartLimits
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.ranges import named_rows
-from mandala_cas.log.rows import build_tables
+from mandala_cas.log.rows import VALUES, build_tables
 from mandala_cas.log.run import decode_run
 from mandala_cas.log.run_making import MadeRun, RunInputs, WholeRun, make_run
-from mandala_cas.log.run_part import decode_run_part
+from mandala_cas.log.run_part import RunPart, decode_run_part
 from mandala_cas.log.segment import (
     NO_PREVIOUS,
     Segment,
@@ -31,11 +31,15 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What log objects say: live calls and tags by dot, the places of what those use, the rest."""
+    """What log objects say: live calls and tags by dot, their places, and what is hidden.
+
+    ``places`` are those that a segment gives for what its own live calls and tags use. Others may
+    be left out of one run and be in another.
+    """
 
     calls: dict[Dot, CallRecord]
     tags: dict[Dot, TagRecord]
-    places: frozenset[ValueRecord]
+    places: frozenset[tuple[SegmentId, ValueRecord]]
     hidden: dict[tuple[WriterId, int], list[tuple[int, int]]]
     unnamed: dict[tuple[WriterId, int], list[tuple[int, int]]]
 
@@ -109,7 +113,8 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
     """Return what log objects say together; no segment may be there twice."""
     calls: dict[Dot, CallRecord] = {}
     tags: dict[Dot, TagRecord] = {}
-    values: set[ValueRecord] = set()
+    values: set[tuple[SegmentId, ValueRecord]] = set()
+    origins: dict[tuple[WriterId, int], set[SegmentId]] = {}
     tombstones: list[Tombstone] = []
     untags: list[Untag] = []
     seen: set[SegmentId] = set()
@@ -124,13 +129,23 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
             untags += part.untags
             calls |= {part.dot(row): part.call_record(row) for row in range(part.calls.row_count)}
             tags |= {part.tag_dot(row): part.tag_record(row) for row in range(part.tags.row_count)}
-            values |= {part.value_record(row) for row in range(part.values.row_count)}
+            values |= set(_places_of(part))
+            for id_ in part.segment_ids:
+                key = WriterId(id_[:8]), int.from_bytes(id_[8:12], "big")
+                origins.setdefault(key, set()).add(id_)
     hidden, unnamed = named_rows(tombstones), named_rows(untags)
     calls = {dot: call for dot, call in calls.items() if not _is_named(dot, hidden)}
     tags = {dot: tag for dot, tag in tags.items() if not _is_named(dot, unnamed)}
-    used = {slot.content_id for call in calls.values() for slot in (*call.inputs, *call.outputs)}
-    used |= {tag.content_id for tag in tags.values()}
-    places = frozenset(value for value in values if value.content_id in used)
+    used = {
+        (id_, slot.content_id)
+        for dot, call in calls.items()
+        for slot in (*call.inputs, *call.outputs)
+        for id_ in origins[dot.writer, dot.seq]
+    }
+    used |= {
+        (id_, tag.content_id) for dot, tag in tags.items() for id_ in origins[dot.writer, dot.seq]
+    }
+    places = frozenset((id_, value) for id_, value in values if (id_, value.content_id) in used)
     return State(calls, tags, places, hidden, unnamed)
 
 
@@ -138,3 +153,13 @@ def _is_named(dot: Dot, named: dict[tuple[WriterId, int], list[tuple[int, int]]]
     """Tell whether a dot is in one of the ranges."""
     spans = named.get((dot.writer, dot.seq), [])
     return any(first <= dot.row <= last for first, last in spans)
+
+
+def _places_of(part: LogPart) -> list[tuple[SegmentId, ValueRecord]]:
+    """Return the values of a part, each with the segment that placed it."""
+    rows = range(part.values.row_count)
+    if isinstance(part, RunPart):
+        codes = part.tables[VALUES].numbers("segment").tolist()
+        return [(part.ordered_segment_ids[codes[row]], part.value_record(row)) for row in rows]
+    (segment_id,) = part.segment_ids
+    return [(segment_id, part.value_record(row)) for row in rows]

@@ -238,8 +238,8 @@ def test_a_writer_of_very_many_segments_becomes_another(
 
     view = LogView(store)
     view.refresh()
-    segments = view.segments.values()
-    headers = sorted((s.header.writer, s.header.seq, s.header.previous) for s in segments)
+    found = [segment.header for segment in view.segments.values()]
+    headers = sorted((header.writer, header.seq, header.previous) for header in found)
     first, second = (WriterId(number.to_bytes(8, "big")) for number in (1, 2))
     assert headers == [(first, SEQ_MAX, b"p" * 32), (second, 0, NO_PREVIOUS)]
     assert dot == Dot(second, 0, 0)
