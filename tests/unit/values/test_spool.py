@@ -1,0 +1,138 @@
+"""The spool: large values on this machine's disk, as they were when their call returned."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import pytest
+
+from mandala_cas.envelope.seal import Sealed
+from mandala_cas.errors import CorruptionError, NotFoundError, StoreUnavailableError
+from mandala_cas.log.journal import Journal
+from mandala_cas.model.ids import WriterId
+from mandala_cas.values.spool import Spool, SpooledValue
+
+ME = WriterId(b"somebody")
+SEALED = Sealed((b"head", bytearray(b"payload"), memoryview(b"tail")), 15)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """Return an empty spool."""
+    return Spool(Journal(tmp_path, lambda: b"k" * 32), lambda: ME)
+
+
+def files(tmp_path: Path) -> list[Path]:
+    """Return the spooled files."""
+    return sorted((tmp_path / "spool").iterdir())
+
+
+def test_a_value_is_read_as_it_was_written(spool: Spool) -> None:
+    """Whatever its owner does to it afterwards."""
+    payload = bytearray(b"payload")
+
+    spooled = spool.write(Sealed((b"head", payload), 11))
+    payload[:] = b"changed"
+
+    assert spooled.sealed().to_bytes() == b"headpayload"
+
+
+def test_reading_maps_the_file(spool: Spool) -> None:
+    """A value of gigabytes is not copied to be uploaded."""
+    (part,) = spool.write(SEALED).sealed().parts
+
+    assert isinstance(part, memoryview)
+    assert part.readonly
+
+
+def test_a_value_that_nobody_recorded_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
+    """Its op raised."""
+    spooled = spool.write(SEALED)
+    before = files(tmp_path)
+    del spooled
+    gc.collect()
+
+    assert len(before) == 1
+    assert files(tmp_path) == []
+
+
+def test_a_value_that_was_recorded_stays_until_it_is_removed(spool: Spool, tmp_path: Path) -> None:
+    """The journal names it, whether or not anybody here still refers to it."""
+    spooled = spool.write(SEALED)
+    spooled.keep()
+    path = spooled.path
+    del spooled
+    gc.collect()
+
+    assert files(tmp_path) == [path]
+    SpooledValue(path, 15, is_kept=True).remove()
+    assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_removes_nothing_of_its_parents(spool: Spool, tmp_path: Path) -> None:
+    """It lets go of what it inherited; the parent has yet to write it."""
+    spooled = spool.write(SEALED)
+    child = os.fork()
+    if child == 0:
+        # A child of a test must never get back into pytest.
+        del spooled
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert files(tmp_path) == [spooled.path]
+
+
+def test_a_file_of_another_size_is_not_mapped(spool: Spool) -> None:
+    """Reading behind the end of a mapped file would end the process."""
+    spooled = spool.write(SEALED)
+    spooled.path.write_bytes(b"short")
+
+    with pytest.raises(CorruptionError, match="has 5 bytes, 15 were written"):
+        spooled.sealed()
+
+
+def test_a_file_that_is_gone_is_said_so(spool: Spool) -> None:
+    """Somebody cleaned up by hand."""
+    spooled = spool.write(SEALED)
+    spooled.path.unlink()
+
+    with pytest.raises(NotFoundError):
+        spooled.sealed()
+
+
+def test_a_full_disk_leaves_no_file(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The space is needed."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mandala_cas.values.spool._write_all", full)
+
+    with pytest.raises(StoreUnavailableError, match="full"):
+        spool.write(SEALED)
+
+    assert files(tmp_path) == []
+
+
+def test_the_file_of_a_living_process_is_locked_before_it_is_made(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever opens the store at this moment could take it for a dead one's."""
+    locked: list[bool] = []
+    real = Path.open
+
+    def open_noted(path: Path, *args: object, **kwargs: object) -> object:
+        locked.append((tmp_path / "journal" / ME.hex()).exists())
+        return real(path, *args, **kwargs)  # type: ignore[call-overload] # passed on as it came
+
+    monkeypatch.setattr(Path, "open", open_noted)
+
+    spool.write(SEALED)
+
+    assert locked == [True]
