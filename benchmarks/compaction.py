@@ -31,7 +31,7 @@ from mandala_cas.model.ids import (
 )
 from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
-from mandala_cas.upkeep.compact import compact
+from mandala_cas.upkeep.compacting.compact import compact
 
 SOURCE = SourceHash(b"s" * 16)
 STARTED_US = 1_700_000_000_000_000

@@ -32,7 +32,7 @@ from mandala_cas.objectstore.layout import COLLECTIONS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, crash_at_every_call
 from mandala_cas.testing.faults import FaultStore, Rule
-from mandala_cas.upkeep.collect import DAY_S
+from mandala_cas.upkeep.collecting.collect import DAY_S
 
 
 def store_with_garbage() -> MemoryObjectStore:

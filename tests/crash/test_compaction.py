@@ -42,7 +42,7 @@ from mandala_cas.testing import (
     StaleList,
     crash_at_every_call,
 )
-from mandala_cas.upkeep.compact import CompactReport
+from mandala_cas.upkeep.compacting.compact import CompactReport
 
 Thunk = Callable[[], object]
 

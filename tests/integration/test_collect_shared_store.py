@@ -10,7 +10,7 @@ import numpy as np
 from mandala_cas.imports import Storage, op
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.local import LocalObjectStore
-from mandala_cas.upkeep.collect import collect, plan_collection
+from mandala_cas.upkeep.collecting.collect import collect, plan_collection
 
 _executed: list[int] = []
 

@@ -25,7 +25,7 @@ from mandala_cas.objectstore.layout import (
     SEGMENTS,
 )
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.upkeep.fsck import verify
+from mandala_cas.upkeep.verifying.fsck import verify
 
 PACKED, LOOSE = 300, 140_000
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from mandala_cas.index.graves import Graves
 from mandala_cas.index.kept_part import KeptPart
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import Tombstone
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from mandala_cas.index.durations import sums_by_op
 from mandala_cas.index.gather import gather_dots, gather_slot_starts
-from mandala_cas.index.graves import Graves, graves_of
 from mandala_cas.index.kept_schema import (
     BY_CALL,
     BY_CONTENT,
@@ -25,6 +24,7 @@ from mandala_cas.index.prefixes import order_of
 from mandala_cas.index.taking import Rows, table_of, take
 from mandala_cas.index.unpublished import NOBODY, open_segment
 from mandala_cas.log.columns import NumberColumn, bytes_column, fixed_column, text_column
+from mandala_cas.log.graves import Graves, graves_of
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.log.rows import CALLS, SCHEMA, SLOTS, TAGS, TOMBS, UNTAGS, VALUES, build_tables
 from mandala_cas.log.tables import Table

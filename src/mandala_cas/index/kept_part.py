@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from mandala_cas.envelope.signatures import Signature
-from mandala_cas.index.graves import Graves
 from mandala_cas.index.kept_schema import (
     CALL_DOTS,
     DURATIONS,
@@ -26,6 +25,7 @@ from mandala_cas.index.mapped import (
 )
 from mandala_cas.index.origins import Origins
 from mandala_cas.index.stored import StoredCall
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.part import Dots
 from mandala_cas.log.rows import CALLS, SLOTS, TAGS, TOMBS, UNTAGS, VALUES, read_tag, read_value
 from mandala_cas.log.tables import Table

@@ -22,11 +22,11 @@ from mandala_cas.index.gather import (
     gather_slot_starts,
     gather_text,
 )
-from mandala_cas.index.graves import graves_of
 from mandala_cas.index.schema import CALLS_SCHEMA, REFS_SCHEMA, SLOTS_SCHEMA, IndexTables
 from mandala_cas.index.sorting import Order, begins_of, order_of_ids, words_of
 from mandala_cas.index.unpublished import NOBODY, open_segment
 from mandala_cas.log.columns import FixedColumn, TextColumn
+from mandala_cas.log.graves import graves_of
 from mandala_cas.log.part import LogPart
 
 _CODE_MAX: Final = 2**32 - 1

@@ -32,7 +32,7 @@ from mandala_cas.storage.opening import Location, Mode, OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.whole_log import WholeLog
-from mandala_cas.upkeep.monitor import UpkeepMonitor
+from mandala_cas.upkeep.reporting.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.creators import Creators

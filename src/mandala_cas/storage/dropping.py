@@ -31,7 +31,7 @@ def drop_calls(
         UsageError: something in ``calls_or_hids`` is neither a call nor a hid.
     """
     from mandala_cas.index.dependents import dependents_of, equals_of  # noqa: PLC0415 (heavy)
-    from mandala_cas.index.graves import merge_dots  # noqa: PLC0415 (only drops need it)
+    from mandala_cas.log.graves import merge_dots  # noqa: PLC0415 (only drops need it)
 
     wanted = call_ids_of(calls_or_hids)
     records = {call_id: lookup.find(call_id) for call_id in wanted}

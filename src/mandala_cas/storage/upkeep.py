@@ -16,16 +16,16 @@ from mandala_cas.log.view import LogView
 from mandala_cas.storage.assembly import Assembly, now_us
 from mandala_cas.storage.base import StorageFace
 from mandala_cas.storage.notices import ProgressBars, notify
-from mandala_cas.upkeep.compaction_plan import is_due
+from mandala_cas.upkeep.compacting.plan import is_due
 
 if TYPE_CHECKING:
-    from mandala_cas.upkeep.collect_plan import CollectPlan
-    from mandala_cas.upkeep.compact import CompactReport
-    from mandala_cas.upkeep.evict import EvictReport
-    from mandala_cas.upkeep.findings import FsckReport
-    from mandala_cas.upkeep.health import HealthReport
-    from mandala_cas.upkeep.repair_report import RepairReport
-    from mandala_cas.upkeep.stats import StoreStats
+    from mandala_cas.upkeep.collecting.evict import EvictReport
+    from mandala_cas.upkeep.collecting.plan import CollectPlan
+    from mandala_cas.upkeep.compacting.compact import CompactReport
+    from mandala_cas.upkeep.repairing.report import RepairReport
+    from mandala_cas.upkeep.reporting.health import HealthReport
+    from mandala_cas.upkeep.reporting.stats import StoreStats
+    from mandala_cas.upkeep.verifying.findings import FsckReport
 
 Level = Literal["meta", "refs", "data"]
 
@@ -50,7 +50,7 @@ class StoreUpkeep(StorageFace):
             full: merge everything, also what is large; inline values of dropped calls go.
             delay: seconds that what was replaced is left for readers that have just listed it.
         """
-        from mandala_cas.upkeep.compact import compact  # noqa: PLC0415 (only who compacts)
+        from mandala_cas.upkeep.compacting.compact import compact  # noqa: PLC0415 (only who compacts)
 
         self._check_writable("compact")
         self.commit()
@@ -85,7 +85,7 @@ class StoreUpkeep(StorageFace):
                 ``fsck``, then ``repair``.
             UnsupportedFormatError: only a newer mandala-cas may remove something from this store.
         """
-        from mandala_cas.upkeep.collect import collect, plan_collection  # noqa: PLC0415 (heavy)
+        from mandala_cas.upkeep.collecting.collect import collect, plan_collection  # noqa: PLC0415 (heavy)
 
         parts = self._parts
         features = parts.config.unknown_gc_features
@@ -125,7 +125,7 @@ class StoreUpkeep(StorageFace):
             verify: read every value there before it is freed here.
         """
         from mandala_cas.storage.elsewhere import open_other_store  # noqa: PLC0415 (only here)
-        from mandala_cas.upkeep.evict import evict  # noqa: PLC0415 (only who evicts)
+        from mandala_cas.upkeep.collecting.evict import evict  # noqa: PLC0415 (only who evicts)
 
         self._check_writable("evict")
         parts = self._parts
@@ -160,7 +160,7 @@ class StoreUpkeep(StorageFace):
                 "data" also reads it.
             sample: with "data", read a fraction of the payload, or part n of t as ``(n, t)``.
         """
-        from mandala_cas.upkeep.fsck import verify  # noqa: PLC0415 (only who verifies)
+        from mandala_cas.upkeep.verifying.fsck import verify  # noqa: PLC0415 (only who verifies)
 
         self._check_open()
         parts = self._parts
@@ -184,7 +184,7 @@ class StoreUpkeep(StorageFace):
         Damaged objects are put aside below ``bad/``, values are fetched from wherever they can be
         had, and calls whose values are gone count as not made, so that they run again.
         """
-        from mandala_cas.upkeep.repair import repair  # noqa: PLC0415 (only who repairs)
+        from mandala_cas.upkeep.repairing.repair import repair  # noqa: PLC0415 (only who repairs)
 
         self._check_writable("repair")
         self.commit()
@@ -207,7 +207,7 @@ class StoreUpkeep(StorageFace):
 
     def health(self) -> HealthReport:
         """Return how the store is kept up, and what needs attention."""
-        from mandala_cas.upkeep.health import health  # noqa: PLC0415 (only who asks)
+        from mandala_cas.upkeep.reporting.health import health  # noqa: PLC0415 (only who asks)
 
         self._check_open()
         parts = self._parts
@@ -220,7 +220,7 @@ class StoreUpkeep(StorageFace):
         Args:
             listed: also list the store, for the true sizes of its folders.
         """
-        from mandala_cas.upkeep.stats import find_stats  # noqa: PLC0415 (only who asks)
+        from mandala_cas.upkeep.reporting.stats import find_stats  # noqa: PLC0415 (only who asks)
 
         self._check_open()
         parts = self._parts
@@ -235,7 +235,7 @@ class StoreUpkeep(StorageFace):
         parts = self._parts
         if not is_due(parts.view, trusts=parts.trusts) or os.urandom(1)[0] >= _PASSING_SHARE:
             return
-        from mandala_cas.upkeep.compact import compact  # noqa: PLC0415 (only who compacts)
+        from mandala_cas.upkeep.compacting.compact import compact  # noqa: PLC0415 (only who compacts)
 
         try:
             compact(

@@ -9,8 +9,8 @@ from mandala_cas.envelope.signatures import Signer
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import Capabilities, ObjectInfo, ObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.upkeep.collect import collect, plan_collection
-from mandala_cas.upkeep.collect_plan import CollectPlan
+from mandala_cas.upkeep.collecting.collect import collect, plan_collection
+from mandala_cas.upkeep.collecting.plan import CollectPlan
 from mandala_cas.upkeep.liveness import VisibleLog
 
 NOW_US = 1_700_000_000_000_000

@@ -27,7 +27,7 @@ from mandala_cas.model.entries import Entry
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import RUNS, SEGMENTS
-from mandala_cas.upkeep.compact import CompactReport, compact
+from mandala_cas.upkeep.compacting.compact import CompactReport, compact
 
 
 class Clock:

@@ -35,8 +35,8 @@ from mandala_cas.objectstore.layout import (
 )
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.upkeep.collect import DAY_S, GRACE_S, KEPT_S
-from mandala_cas.upkeep.garbage import AGELESS, FOREIGN, TAGGED, USED, WAITING, YOUNG
+from mandala_cas.upkeep.collecting.collect import DAY_S, GRACE_S, KEPT_S
+from mandala_cas.upkeep.collecting.garbage import AGELESS, FOREIGN, TAGGED, USED, WAITING, YOUNG
 
 
 @pytest.fixture

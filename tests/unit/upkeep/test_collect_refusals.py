@@ -38,7 +38,7 @@ from mandala_cas.testing.faults import (
     PartialList,
     Rule,
 )
-from mandala_cas.upkeep.collect import collect
+from mandala_cas.upkeep.collecting.collect import collect
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from mandala_cas.objectstore.layout import RUN_PARTS, RUNS, SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import SimulatedCrash
 from mandala_cas.testing.faults import Crash, FaultStore, Rule
-from mandala_cas.upkeep.compact import compact
-from mandala_cas.upkeep.garbage import IN_RUN
+from mandala_cas.upkeep.collecting.garbage import IN_RUN
+from mandala_cas.upkeep.compacting.compact import compact
 
 
 def compact_all(objects: ObjectStore, *, seed: int = 1) -> None:

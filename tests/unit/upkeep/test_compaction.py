@@ -28,8 +28,8 @@ from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore.layout import RUNS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing.faults import ErrorAfter, ErrorBefore, FaultStore, FlippedGet, Rule
-from mandala_cas.upkeep.compact import CompactReport, is_due
-from mandala_cas.upkeep.compaction_plan import plan_compaction, size_class
+from mandala_cas.upkeep.compacting.compact import CompactReport, is_due
+from mandala_cas.upkeep.compacting.plan import plan_compaction, size_class
 
 KEY, OTHER = SigningKey(b"k" * 32), SigningKey(b"o" * 32)
 

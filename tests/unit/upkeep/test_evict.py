@@ -30,7 +30,7 @@ from mandala_cas.objectstore.layout import COLLECTIONS, SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, SimulatedCrash, crash_at_every_call
 from mandala_cas.testing.faults import Crash, FaultStore, Rule
-from mandala_cas.upkeep.evict import NOT_HELD, NOT_LIVE, EvictReport, evict
+from mandala_cas.upkeep.collecting.evict import NOT_HELD, NOT_LIVE, EvictReport, evict
 
 URL = "s3://bucket/store"
 

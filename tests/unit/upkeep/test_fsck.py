@@ -29,8 +29,8 @@ from mandala_cas.objectstore.layout import BLOBS, PACKS, SEGMENTS, parse_segment
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import Deny, FaultStore, Rule
-from mandala_cas.upkeep.findings import FsckReport, Problem, ProblemKind
-from mandala_cas.upkeep.fsck import LEVELS, Level, verify
+from mandala_cas.upkeep.verifying.findings import FsckReport, Problem, ProblemKind
+from mandala_cas.upkeep.verifying.fsck import LEVELS, Level, verify
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, SEGMENTS, parse_segment_name
 from mandala_cas.testing import FaultStore
-from mandala_cas.upkeep.health import HealthReport, Sign, health
-from mandala_cas.upkeep.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
+from mandala_cas.upkeep.reporting.health import HealthReport, Sign, health
+from mandala_cas.upkeep.reporting.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
 
 DAY = 86_400.0
 
@@ -78,7 +78,7 @@ def test_a_log_that_grows_long_is_to_be_merged(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Opening reads each segment."""
-    monkeypatch.setattr("mandala_cas.upkeep.health.UNCOVERED_MAX", 1)
+    monkeypatch.setattr("mandala_cas.upkeep.reporting.health.UNCOVERED_MAX", 1)
 
     report = looked_at(store)
 

@@ -41,9 +41,9 @@ from mandala_cas.objectstore.layout import (
 )
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, ErrorBefore, FaultStore, Rule, crash_at_every_call
-from mandala_cas.upkeep.fsck import Level, verify
-from mandala_cas.upkeep.repair import repair
-from mandala_cas.upkeep.repair_report import Act, RepairReport
+from mandala_cas.upkeep.repairing.repair import repair
+from mandala_cas.upkeep.repairing.report import Act, RepairReport
+from mandala_cas.upkeep.verifying.fsck import Level, verify
 
 
 def mended(objects: ObjectStore, level: Level = "data", **more: Any) -> RepairReport:

@@ -21,9 +21,9 @@ from mandala_cas.model.entries import CallRecord, Entry, Tombstone, Untag, Value
 from mandala_cas.model.ids import ContentId, WriterId
 from mandala_cas.objectstore.api import ObjectInfo
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.upkeep.costs import UNKNOWN_OP, find_costs
+from mandala_cas.upkeep.collecting.costs import UNKNOWN_OP, find_costs
+from mandala_cas.upkeep.collecting.roots import find_roots
 from mandala_cas.upkeep.liveness import Graves, among
-from mandala_cas.upkeep.roots import find_roots
 
 TEXTS = "abcdef"
 WRITERS = [WriterId(bytes([number]) * 8) for number in (1, 2, 255)]

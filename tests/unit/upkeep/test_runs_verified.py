@@ -24,10 +24,10 @@ from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import PACKS, QUARANTINE, RUN_PARTS, RUNS, SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, crash_at_every_call
-from mandala_cas.upkeep.findings import ProblemKind
-from mandala_cas.upkeep.fsck import LEVELS, verify
-from mandala_cas.upkeep.repair import repair
-from mandala_cas.upkeep.repair_report import Act, RepairReport
+from mandala_cas.upkeep.repairing.repair import repair
+from mandala_cas.upkeep.repairing.report import Act, RepairReport
+from mandala_cas.upkeep.verifying.findings import ProblemKind
+from mandala_cas.upkeep.verifying.fsck import LEVELS, verify
 
 
 def mended(objects: ObjectStore, seed: int = 5) -> RepairReport:
@@ -191,7 +191,7 @@ def test_a_run_that_lost_rows_is_named(store: ObjectStore, monkeypatch: pytest.M
         del run, parts
         raise corruption(name, "holds 2 calls where 3 are not hidden")
 
-    monkeypatch.setattr("mandala_cas.upkeep.run_reading.check_conservation", refuse)
+    monkeypatch.setattr("mandala_cas.upkeep.verifying.run_reading.check_conservation", refuse)
 
     (problem,) = verify(store, "meta").problems
     report = mended(store)

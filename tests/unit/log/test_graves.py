@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mandala_cas.index.graves import Graves, merge_dots
+from mandala_cas.log.graves import Graves, merge_dots
 from mandala_cas.log.part import Dots
 from mandala_cas.model.entries import Tombstone, TombstoneReason
 from mandala_cas.model.ids import Dot, WriterId

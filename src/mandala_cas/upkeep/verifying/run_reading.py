@@ -20,8 +20,8 @@ from mandala_cas.log.run_part import PART_SIZE_MAX, RunPart, decode_inline_part,
 from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import parse_collection_name, parse_run_name
-from mandala_cas.upkeep.batches import batches
-from mandala_cas.upkeep.progress import Progress
+from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.progress import Progress
 
 _PART_BATCH: Final = 4
 _T = TypeVar("_T")

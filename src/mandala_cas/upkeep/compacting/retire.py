@@ -24,7 +24,7 @@ from mandala_cas.log.run import Run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import COLLECTIONS, parse_collection_name, parse_segment_name
-from mandala_cas.upkeep.run_loading import Trusts, load_run
+from mandala_cas.upkeep.compacting.loading import Trusts, load_run
 
 STRONG_DELAY_S: Final = 600.0
 WEAK_DELAY_S: Final = 86_400.0

@@ -30,10 +30,9 @@ from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.upkeep.amounts import Amount
-from mandala_cas.upkeep.announcing import Crier, announced_in
-from mandala_cas.upkeep.collect_plan import CollectPlan, by_age
-from mandala_cas.upkeep.costs import find_costs
-from mandala_cas.upkeep.garbage import (
+from mandala_cas.upkeep.collecting.announcing import Crier, announced_in
+from mandala_cas.upkeep.collecting.costs import find_costs
+from mandala_cas.upkeep.collecting.garbage import (
     WAITING,
     YOUNG,
     Listed,
@@ -44,6 +43,7 @@ from mandala_cas.upkeep.garbage import (
     refuse_unknown_features,
     sort_out,
 )
+from mandala_cas.upkeep.collecting.plan import CollectPlan, by_age
 from mandala_cas.upkeep.liveness import VisibleLog
 
 DAY_S: Final = 86_400.0

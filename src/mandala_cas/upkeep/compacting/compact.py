@@ -15,10 +15,10 @@ from mandala_cas.errors import NotFoundError
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.upkeep.compaction_plan import is_due, plan_compaction
+from mandala_cas.upkeep.compacting.loading import LoadedInputs, Trusts, load_inputs, load_run
+from mandala_cas.upkeep.compacting.plan import is_due, plan_compaction
+from mandala_cas.upkeep.compacting.retire import AnnouncementReader, RetireRules, retire
 from mandala_cas.upkeep.printing import as_size, as_table
-from mandala_cas.upkeep.retire import AnnouncementReader, RetireRules, retire
-from mandala_cas.upkeep.run_loading import LoadedInputs, Trusts, load_inputs, load_run
 
 __all__ = ["CompactReport", "compact", "is_due"]
 

@@ -19,11 +19,11 @@ from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import is_pack_name, payload_hash_of_blob
-from mandala_cas.upkeep.findings import Problem, ProblemKind
-from mandala_cas.upkeep.live import LiveLog
-from mandala_cas.upkeep.payload_bytes import check_slice, check_values, read_packs
-from mandala_cas.upkeep.progress import Progress, silent
-from mandala_cas.upkeep.sampling import Sample
+from mandala_cas.upkeep.verifying.findings import Problem, ProblemKind
+from mandala_cas.upkeep.verifying.live import LiveLog
+from mandala_cas.upkeep.verifying.payload_bytes import check_slice, check_values, read_packs
+from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.upkeep.verifying.sampling import Sample
 from mandala_cas.values.creators import rows_of
 
 _RESTORE: Final = (

@@ -20,16 +20,16 @@ from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, parse_segment_name
-from mandala_cas.upkeep.findings import Problem, ProblemKind
-from mandala_cas.upkeep.fsck import Level, verify_closely
-from mandala_cas.upkeep.log_reading import LogReading
-from mandala_cas.upkeep.payload_check import PayloadCheck
-from mandala_cas.upkeep.progress import Progress, silent
-from mandala_cas.upkeep.publishing import Publisher
-from mandala_cas.upkeep.quarantine import hole_name, put_aside
-from mandala_cas.upkeep.repair_report import Act, Action, RepairReport
-from mandala_cas.upkeep.run_rescue import readable_rest, rows_of_lost_run
-from mandala_cas.upkeep.salvage import rescue, salvage
+from mandala_cas.upkeep.repairing.publishing import Publisher
+from mandala_cas.upkeep.repairing.quarantine import hole_name, put_aside
+from mandala_cas.upkeep.repairing.report import Act, Action, RepairReport
+from mandala_cas.upkeep.repairing.run_rescue import readable_rest, rows_of_lost_run
+from mandala_cas.upkeep.repairing.salvage import rescue, salvage
+from mandala_cas.upkeep.verifying.findings import Problem, ProblemKind
+from mandala_cas.upkeep.verifying.fsck import Level, verify_closely
+from mandala_cas.upkeep.verifying.log_reading import LogReading
+from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
+from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.values.load import PromisedValues
 
 _AGAIN: Final = "call the ops again inside `with storage:`; what they gave is computed and stored"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mandala_cas.upkeep.findings import NO_CALLS, AffectedCalls, FsckReport
+from mandala_cas.upkeep.verifying.findings import NO_CALLS, AffectedCalls, FsckReport
 
 
 class Act(StrEnum):

@@ -26,12 +26,12 @@ from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, COLLECTIONS, PACKS
 from mandala_cas.upkeep.amounts import Amount
-from mandala_cas.upkeep.announcing import Crier, announced_in
-from mandala_cas.upkeep.garbage import needed_by
+from mandala_cas.upkeep.collecting.announcing import Crier, announced_in
+from mandala_cas.upkeep.collecting.garbage import needed_by
+from mandala_cas.upkeep.collecting.roots import find_live_values
 from mandala_cas.upkeep.liveness import VisibleLog, among, prefixes_of
 from mandala_cas.upkeep.placed_values import objects_of
 from mandala_cas.upkeep.printing import as_size, as_table
-from mandala_cas.upkeep.roots import find_live_values
 from mandala_cas.values.promises import Promises
 
 NOT_HELD: Final = "not held, or not whole, elsewhere"

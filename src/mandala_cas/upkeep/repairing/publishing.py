@@ -19,7 +19,7 @@ from mandala_cas.model.entries import Entry, Tier, ValueRecord
 from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import COLLECTIONS
-from mandala_cas.upkeep.salvage import Found
+from mandala_cas.upkeep.repairing.salvage import Found
 
 # Of what is held in memory before it is put, and far below what a segment may have.
 _BATCH_SIZE: Final = 32 << 20

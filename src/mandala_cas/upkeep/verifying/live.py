@@ -16,8 +16,8 @@ from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import TagTarget, Tombstone, Untag
 from mandala_cas.model.ids import CallId, ContentId, Dot
-from mandala_cas.upkeep.findings import AffectedCalls
 from mandala_cas.upkeep.liveness import Graves, Mask, Prefixes, prefixes_of, slot_counts
+from mandala_cas.upkeep.verifying.findings import AffectedCalls
 from mandala_cas.values.creators import RecordedCall, rows_of
 
 _NAMED_MAX: Final = 3

@@ -10,12 +10,12 @@ from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.upkeep.findings import FsckReport, ProblemKind, Tally
-from mandala_cas.upkeep.live import LiveLog
-from mandala_cas.upkeep.log_reading import LogReading, read_log
-from mandala_cas.upkeep.payload_check import PayloadCheck
-from mandala_cas.upkeep.progress import Progress, silent
-from mandala_cas.upkeep.sampling import sample_of
+from mandala_cas.upkeep.verifying.findings import FsckReport, ProblemKind, Tally
+from mandala_cas.upkeep.verifying.live import LiveLog
+from mandala_cas.upkeep.verifying.log_reading import LogReading, read_log
+from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
+from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.upkeep.verifying.sampling import sample_of
 
 Level = Literal["meta", "refs", "data"]
 

@@ -18,8 +18,8 @@ from mandala_cas.log.run_part import InlinePayloads, RunPart, decode_run_part
 from mandala_cas.model.entries import Entry, Tier
 from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.upkeep.live import LiveLog
-from mandala_cas.upkeep.run_reading import RunReading
+from mandala_cas.upkeep.verifying.live import LiveLog
+from mandala_cas.upkeep.verifying.run_reading import RunReading
 
 
 def readable_rest(run: Run, reading: RunReading) -> WholeRun | None:

@@ -25,8 +25,8 @@ from mandala_cas.objectstore.layout import (
     parse_collection_name,
     parse_segment_name,
 )
-from mandala_cas.upkeep.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
 from mandala_cas.upkeep.printing import as_duration, as_size, as_table
+from mandala_cas.upkeep.reporting.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
 
 # A listing has a thousand names: far below that, opening a store costs one request.
 UNCOVERED_MAX: Final = 256

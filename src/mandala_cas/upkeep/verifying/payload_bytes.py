@@ -16,8 +16,8 @@ from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
-from mandala_cas.upkeep.batches import batches
-from mandala_cas.upkeep.progress import Progress, silent
+from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.progress import Progress, silent
 
 _BATCH_COUNT: Final = 256
 _BATCH_SIZE: Final = 64 << 20

@@ -18,7 +18,7 @@ from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import is_pack_name, payload_hash_of_blob
-from mandala_cas.upkeep.payload_bytes import check_value
+from mandala_cas.upkeep.verifying.payload_bytes import check_value
 from mandala_cas.values.load import PromisedValues
 
 # Of an unsigned envelope: raw size, stored size, hash, check sum.

@@ -20,8 +20,8 @@ from mandala_cas.objectstore.layout import (
     is_run_part_name,
     payload_hash_of_blob,
 )
+from mandala_cas.upkeep.collecting.roots import Roots, find_roots
 from mandala_cas.upkeep.liveness import VisibleLog
-from mandala_cas.upkeep.roots import Roots, find_roots
 
 USED: Final = "used by calls on record"
 TAGGED: Final = "tagged"

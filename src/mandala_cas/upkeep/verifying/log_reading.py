@@ -27,11 +27,11 @@ from mandala_cas.objectstore.layout import (
     SEGMENTS,
     parse_segment_name,
 )
-from mandala_cas.upkeep.batches import batches
-from mandala_cas.upkeep.findings import Problem, ProblemKind, Tally
-from mandala_cas.upkeep.progress import Progress, silent
-from mandala_cas.upkeep.quarantine import hole_name, parse_hole_name, segment_put_aside
-from mandala_cas.upkeep.run_reading import (
+from mandala_cas.upkeep.repairing.quarantine import hole_name, parse_hole_name, segment_put_aside
+from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.findings import Problem, ProblemKind, Tally
+from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.upkeep.verifying.run_reading import (
     RunReading,
     announcement_errors,
     held_elsewhere,
