@@ -24,6 +24,7 @@ from mandala_cas.upkeep.findings import Problem, ProblemKind
 from mandala_cas.upkeep.fsck import Level, verify_closely
 from mandala_cas.upkeep.log_reading import LogReading
 from mandala_cas.upkeep.payload_check import PayloadCheck
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.progress import Progress, silent
 from mandala_cas.upkeep.publishing import Publisher
 from mandala_cas.upkeep.quarantine import hole_name, put_aside
@@ -128,7 +129,7 @@ class _Repair:
         if placed:
             self._act(
                 Act.PLACED,
-                f"{len(placed)} values",
+                as_count(len(placed), "value"),
                 "their bytes were whole in a damaged object, or found in another place",
                 calls=check.live.affected(placed),
             )
@@ -146,7 +147,7 @@ class _Repair:
             self.publisher.record(entries)
             self._act(
                 Act.RECORDED,
-                f"{count} calls",
+                as_count(count, "call"),
                 "they were in parts of a run that cannot be read itself; what was dropped since "
                 "that run was made, and only it knew, is back",
             )
@@ -251,7 +252,7 @@ class _Repair:
             ops = ", ".join(sorted({call.record.op_name for call in giving}))
             self._act(
                 Act.LOST,
-                f"{len(giving)} calls of {ops}",
+                f"{as_count(len(giving), 'call')} of {ops}",
                 "what they gave is in no place any more",
                 calls=check.live.affected(lost),
                 next_step=_AGAIN,

@@ -22,7 +22,7 @@ from mandala_cas.blobs.value import open_value
 from mandala_cas.envelope.seal import Kind, seal
 from mandala_cas.errors import UsageError
 from mandala_cas.imports import Storage
-from mandala_cas.log.segment import encode_segment
+from mandala_cas.log.segment import Segment, encode_segment
 from mandala_cas.model.entries import Entry, Tier
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, SEGMENTS, parse_segment_name
@@ -169,7 +169,8 @@ def test_bytes_that_are_whole_and_not_what_the_record_says_are_found() -> None:
     objects = MemoryObjectStore()
     with Storage(objects) as storage:
         numbers_for_upkeep(1, SIZES[Tier.INLINE])
-    (segment,) = storage._view.segments.values()
+    (segment,) = storage._parts.view.parts.values()
+    assert isinstance(segment, Segment)
     entries: list[Entry] = [segment.call_record(0)]
     for record in records(objects):
         last = bytes([record.inline[-1] ^ 1])
@@ -325,7 +326,7 @@ def test_an_input_that_nobody_has_any_more_is_a_notice(store: ObjectStore) -> No
     report = verify(store)
 
     assert report.ok
-    assert "values that calls took are not there" in report.notices[0]
+    assert "1 value that calls took is not there" in report.notices[0]
 
 
 def test_promised_values_are_told_from_missing_ones(store: ObjectStore) -> None:
