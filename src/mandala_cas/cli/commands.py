@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from mandala_cas.cli.exit_codes import DAMAGED, OK
 from mandala_cas.errors import UsageError
+from mandala_cas.model.calls import Call
+from mandala_cas.model.refs import Ref
+from mandala_cas.storage.opening import Mode, open_store
 from mandala_cas.storage.storage import Storage
+from mandala_cas.storage.upkeep import Level
+from mandala_cas.upkeep.printing import as_table
 
 _DAY_S: Final = 86_400.0
 
@@ -32,7 +37,7 @@ def _demo(options: Options) -> int:
 def _stats(options: Options) -> int:
     """Print counts and sizes."""
     with _opened(options, "r") as storage:
-        _print(storage.stats(), options)
+        _print(storage.stats(listed=options["listed"]), options)
     return OK
 
 
@@ -45,19 +50,20 @@ def _health(options: Options) -> int:
 
 def _fsck(options: Options) -> int:
     """Verify, and tell by the exit code whether every promise holds."""
-    if options["sample"] is not None and options["level"] != "data":
-        raise UsageError("--sample is about --level data; give both, or leave --sample out")
+    level, sample = _closeness(options)
     with _opened(options, "r") as storage:
-        report = storage.fsck(options["level"], sample=_sample(options["sample"]))
+        report = storage.fsck(level, sample=sample)
         _print(report, options)
     return OK if report.ok else DAMAGED
 
 
 def _repair(options: Options) -> int:
-    """Mend what can be mended."""
+    """Mend what can be mended, and tell by the exit code whether something was not."""
+    level, sample = _closeness(options)
     with _opened(options, "rw") as storage:
-        _print(storage.repair(), options)
-    return OK
+        report = storage.repair(level, sample=sample)
+        _print(report, options)
+    return OK if report.ok else DAMAGED
 
 
 def _gc(options: Options) -> int:
@@ -85,30 +91,54 @@ def _evict(options: Options) -> int:
 def _tags(options: Options) -> int:
     """List the tags."""
     with _opened(options, "r") as storage:
-        tags = {name: [thing.hid for thing in things] for name, things in storage.tags().items()}
-    if options["json"]:
-        print(json.dumps(tags, indent=2))
-    else:
-        for name, hids in tags.items():
-            print(f"{name}: {', '.join(hids)}")
+        _print(_Tags(storage.tags()), options)
     return OK
 
 
 def _tag(options: Options) -> int:
-    """Put a tag on calls or refs."""
+    """Put a tag on calls or refs, and print what it is on now."""
     with _opened(options, "rw") as storage:
         storage.tag(options["name"], options["hids"])
+        _print(_only(storage, options["name"]), options)
     return OK
 
 
 def _untag(options: Options) -> int:
-    """Take a tag off."""
+    """Take a tag off, and print what it is still on."""
     with _opened(options, "rw") as storage:
         storage.untag(options["name"], options["hids"] or None)
+        _print(_only(storage, options["name"]), options)
     return OK
 
 
-def _opened(options: Options, mode: Literal["rw", "r"]) -> _Opened:
+class _Tags:
+    """What tags are on, for people and for programs."""
+
+    def __init__(self, tags: Mapping[str, list[Ref | Call]]) -> None:
+        """Show these."""
+        self._tags = tags
+
+    def __str__(self) -> str:
+        """Return a table."""
+        rows = [
+            (name, thing.op.name if isinstance(thing, Call) else "a ref", thing.hid)
+            for name, things in self._tags.items()
+            for thing in things
+        ]
+        return as_table(("tag", "call of", "hid"), rows) if rows else "no such tag is in use"
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return the hids, by tag."""
+        return {name: [thing.hid for thing in things] for name, things in self._tags.items()}
+
+
+def _only(storage: Storage, name: str) -> _Tags:
+    """Return what one tag is on."""
+    tags = storage.tags()
+    return _Tags({name: tags[name]} if name in tags else {})
+
+
+def _opened(options: Options, mode: Mode) -> _Opened:
     """Return the store that a command is about; a mistyped name makes no new store."""
     return _Opened(options["store"], _storage_options(options["option"]), mode)
 
@@ -116,26 +146,32 @@ def _opened(options: Options, mode: Literal["rw", "r"]) -> _Opened:
 class _Opened:
     """A storage for the length of a command; it is closed, and commits, at the end."""
 
-    def __init__(self, store: str, storage_options: Mapping[str, Any], mode: str) -> None:
+    def __init__(self, store: str, storage_options: Mapping[str, Any], mode: Mode) -> None:
         """Open nothing yet."""
         self._store = store
         self._options = storage_options or None
-        self._mode = mode
+        self._mode: Mode = mode
         self._storage: Storage | None = None
 
     def __enter__(self) -> Storage:
         """Open the store, which must be there."""
-        storage = Storage(self._store, mode="r", storage_options=self._options)
         if self._mode == "rw":
-            storage.close()
-            storage = Storage(self._store, storage_options=self._options)
-        self._storage = storage
-        return storage
+            # For writing, a store would be made where there is none.
+            open_store(self._store, self._options, mode="r").objects.close()
+        self._storage = Storage(self._store, mode=self._mode, storage_options=self._options)
+        return self._storage
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
         if self._storage is not None:
             self._storage.close()
+
+
+def _closeness(options: Options) -> tuple[Level, float | tuple[int, int] | None]:
+    """Return how closely to look, and at how much."""
+    if options["sample"] is not None and options["level"] != "data":
+        raise UsageError("--sample is about --level data; give both, or leave --sample out")
+    return options["level"], _sample(options["sample"])
 
 
 def _storage_options(words: list[str]) -> dict[str, Any]:

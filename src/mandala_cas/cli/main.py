@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from mandala_cas._version import __version__
 from mandala_cas.cli.exit_codes import INTERRUPTED, exit_code_of
-from mandala_cas.errors import MandalaError
+from mandala_cas.errors import MandalaError, MandalaWarning
 
 _STORE_HELP = "a folder, or a URL such as s3://bucket/folder"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; diagnostics go to standard error."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        from mandala_cas.cli.commands import run  # noqa: PLC0415 (--help needs nothing of it)
+        with warnings.catch_warnings():
+            # A line of this program's code says nothing to whoever runs it.
+            warnings.simplefilter("always", MandalaWarning)
+            warnings.showwarning = _show_warning
+            from mandala_cas.cli.commands import run  # noqa: PLC0415 (--help needs nothing of it)
 
-        return run(options.command, vars(options))
+            return run(options.command, vars(options))
     except MandalaError as error:
         print(f"mandala-cas: {error}", file=sys.stderr)
         return exit_code_of(error)
@@ -32,7 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line."""
+    print(f"mandala-cas: warning: {message}", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="mandala-cas",
@@ -64,14 +74,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that only read."""
-    _store_command(commands, "stats", "count calls and bytes, by op and by where they are")
+    stats = _store_command(commands, "stats", "count calls and bytes, by op and by where they are")
+    stats.add_argument(
+        "--listed", action="store_true", help="also list the store, for the sizes of its folders"
+    )
     _store_command(commands, "health", "say what needs attention: compaction, collection, damage")
     fsck = _store_command(
         commands,
         "fsck",
         "verify the promises of a store; changes nothing, exit code 5 if one is broken",
     )
-    fsck.add_argument(
+    _add_closeness(fsck)
+
+
+def _add_closeness(command: argparse.ArgumentParser) -> None:
+    """Add how closely a command looks at a store."""
+    command.add_argument(
         "--level",
         choices=("meta", "refs", "data"),
         default="refs",
@@ -80,7 +98,7 @@ def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]
             "are right (default: %(default)s)"
         ),
     )
-    fsck.add_argument(
+    command.add_argument(
         "--sample",
         metavar="PART",
         help="with --level data, read only a part: 10%%, or 2/7 for the second of seven parts",
@@ -89,11 +107,13 @@ def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_work(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that keep a store up."""
-    _store_command(
+    repair = _store_command(
         commands,
         "repair",
-        "put damaged objects aside, fetch other copies, have lost calls computed again",
+        "put damaged objects aside, fetch other copies, have lost calls computed again; exit code "
+        "5 if something is left as it was",
     )
+    _add_closeness(repair)
     gc = _store_command(commands, "gc", "show what nothing uses; with --delete, delete it")
     gc.add_argument("--delete", action="store_true", help="delete it")
     gc.add_argument(
@@ -138,7 +158,7 @@ def _store_command(
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a storage option of the URL's file system, such as endpoint_url=...; may be repeated",
+        help=("a storage option of STORE's file system, such as endpoint_url=...; may be repeated"),
     )
     return command
 

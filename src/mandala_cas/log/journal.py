@@ -59,6 +59,11 @@ def writer_of_file(name: str) -> WriterId | None:
     return None
 
 
+def is_lock_name(name: str) -> bool:
+    """Tell whether a file is there to be locked, and says nothing."""
+    return _LOCK_NAME.fullmatch(name) is not None
+
+
 class Journal(ForkAware):
     """This process's journal below ``local/`` of one store. Safe to use from several threads.
 

@@ -23,6 +23,7 @@ from mandala_cas.storage.opening import Location, Mode
 from mandala_cas.storage.tags import StoreTags
 from mandala_cas.storage.unwrapping import unwrap_all
 from mandala_cas.storage.upkeep import StoreUpkeep
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.values.trust import PicklePolicy
 
 if TYPE_CHECKING:
@@ -280,7 +281,8 @@ class Storage(StoreTags, StoreUpkeep):
         if adoption is None:
             return
         if adoption.calls:
-            notify(f"Found {adoption.calls} calls of processes that died, and committed them")
+            calls = as_count(adoption.calls, "call")
+            notify(f"Committed {calls} that processes had made which died before they could")
         for path, reason in adoption.left.items():
             _LOGGER.info("left the journal %s as it is: %s", path, reason)
         if adoption.error is not None:

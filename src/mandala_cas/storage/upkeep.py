@@ -212,7 +212,13 @@ class StoreUpkeep(StorageFace):
         self._check_open()
         parts = self._parts
         parts.recorder.refresh()
-        return health(parts.objects, parts.view, monitor=parts.monitor, local=parts.places.local)
+        return health(
+            parts.objects,
+            parts.view,
+            monitor=parts.monitor,
+            local=parts.places.local,
+            may_lock=parts.read_only is None,
+        )
 
     def stats(self, *, listed: bool = False) -> StoreStats:
         """Return how many calls and bytes there are, by op and by where they are.

@@ -325,7 +325,7 @@ def test_an_input_that_nobody_has_any_more_is_a_notice(store: ObjectStore) -> No
     report = verify(store)
 
     assert report.ok
-    assert "values that calls took are not there" in report.notices[0]
+    assert "1 value that calls took is not there" in report.notices[0]
 
 
 def test_promised_values_are_told_from_missing_ones(store: ObjectStore) -> None:

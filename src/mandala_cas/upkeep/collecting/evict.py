@@ -31,7 +31,7 @@ from mandala_cas.upkeep.collecting.garbage import needed_by
 from mandala_cas.upkeep.collecting.roots import find_live_values
 from mandala_cas.upkeep.liveness import VisibleLog, among, prefixes_of
 from mandala_cas.upkeep.placed_values import objects_of
-from mandala_cas.upkeep.printing import as_size, as_table
+from mandala_cas.upkeep.printing import Report, as_count, as_size, as_table
 from mandala_cas.values.promises import Promises
 
 NOT_HELD: Final = "not held, or not whole, elsewhere"
@@ -40,8 +40,8 @@ NOT_LIVE: Final = "of no call on record: collect"
 _BATCH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class EvictReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class EvictReport(Report):
     """What was freed, and what was kept and why. ``url`` is the store that holds the values."""
 
     url: str
@@ -60,8 +60,8 @@ class EvictReport:
 
     def __str__(self) -> str:
         """Return a table for a terminal."""
-        noun = "object" if len(self.freed) == 1 else "objects"
-        lines = [f"freed {len(self.freed)} {noun}, {as_size(self.freed_size)}: held by {self.url}"]
+        freed = as_count(len(self.freed), "object")
+        lines = [f"freed {freed}, {as_size(self.freed_size)}: held by {self.url}"]
         if self.kept_because:
             rows = [(n, a.object_count, as_size(a.size)) for n, a in self.kept_because.items()]
             lines += ["", as_table(("kept, because", "objects", "size"), rows)]

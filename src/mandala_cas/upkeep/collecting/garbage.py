@@ -118,8 +118,8 @@ def needed_by(view: VisibleLog, where: str) -> Needed:
     unread = sorted({*view.damaged, *(view.listing.runs.keys() - view.runs.keys())})
     if unread:
         raise CorruptionError(
-            f"{len(unread)} log objects of {where} cannot be read, {unread[0]} for one, so what "
-            "they name would count as garbage; nothing was removed: run fsck, then repair",
+            f"some of the log of {where} cannot be read, {unread[0]} for one, so what it names "
+            "would count as garbage; nothing was removed: run fsck, then repair",
             url=where,
             names=unread,
         )

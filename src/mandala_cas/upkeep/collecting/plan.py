@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mandala_cas.objectstore.api import ObjectInfo
 from mandala_cas.upkeep.amounts import Amount
-from mandala_cas.upkeep.printing import as_duration, as_size, as_table
+from mandala_cas.upkeep.printing import Report, as_count, as_duration, as_size, as_table
 
 _DAY_S: Final = 86_400.0
 _AGES: Final = (
@@ -22,8 +22,8 @@ _UNKNOWN: Final = "unknown"
 _OPS_MAX: Final = 15
 
 
-@dataclass(frozen=True, slots=True)
-class CollectPlan:
+@dataclass(frozen=True, slots=True, repr=False)
+class CollectPlan(Report):
     """What a collection did, or would do where ``carried_out`` is false.
 
     ``deleted`` are names of objects, ``deleted_size`` is their bytes. ``as_of`` is the time from
@@ -66,22 +66,24 @@ class CollectPlan:
     def __str__(self) -> str:
         """Return tables for a terminal."""
         verb = "deleted" if self.carried_out else "would delete"
-        noun = "object" if len(self.deleted) == 1 else "objects"
-        what = f"{len(self.deleted)} {noun}, {as_size(self.deleted_size)}"
-        lines = [f"{verb} {what}: in no use, and at least {as_duration(self.grace_s)} old"]
+        what = f"{as_count(len(self.deleted), 'object')}, {as_size(self.deleted_size)}"
+        age = f", and at least {as_duration(self.grace_s)} old" if self.grace_s else ""
+        lines = [f"{verb} {what}: in no use{age}"]
         if self.deleted:
             lines += ["", _table("of op", _largest(self.by_op)), "", _table("age", self.by_age)]
             lines += ["", f"to compute it again would take {as_duration(self.recompute_s)}"]
         if self.kept_because:
             lines += ["", _table("kept, because", self.kept_because)]
         extras = (
-            (self.announced_count, "objects announced"),
-            (self.leftover_count, "temporary files of dead writers removed"),
-            (self.expired_count, "old announcements removed"),
+            (self.announced_count, "object", "announced"),
+            (self.leftover_count, "temporary file", "of dead writers removed"),
+            (self.expired_count, "old announcement", "removed"),
         )
-        said = [f"{count} {what}" for count, what in extras if count]
+        said = [f"{as_count(count, noun)} {what}" for count, noun, what in extras if count]
         if said:
             lines += ["", ", ".join(said)]
+        if self.deleted and not self.carried_out:
+            lines += ["", "storage.gc(dry_run=False) or `mandala-cas gc --delete` deletes them"]
         return "\n".join(lines)
 
 

@@ -18,13 +18,16 @@ from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.upkeep.compacting.loading import LoadedInputs, Trusts, load_inputs, load_run
 from mandala_cas.upkeep.compacting.plan import is_due, plan_compaction
 from mandala_cas.upkeep.compacting.retire import AnnouncementReader, RetireRules, retire
-from mandala_cas.upkeep.printing import as_size, as_table
+from mandala_cas.upkeep.printing import Report, as_count, as_lines, as_size
 
 __all__ = ["CompactReport", "compact", "is_due"]
 
+# As much of a run's name as tells it from any other to a person.
+_RUN_LENGTH = len("manifest/2-run/000-") + 12
 
-@dataclass(frozen=True, slots=True)
-class CompactReport:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CompactReport(Report):
     """What one compaction did.
 
     ``run`` is the name of the run that was made, if one was; it covers ``segment_count`` segments,
@@ -64,22 +67,24 @@ class CompactReport:
         }
 
     def __str__(self) -> str:
-        """Return the report as a table."""
-        rows: list[tuple[str, object]] = []
+        """Return the report as lines for a terminal."""
+        lines: list[tuple[str, str]] = []
         if self.run is None:
-            rows.append(("merged", "nothing: there is too little to be worth it"))
+            lines.append(("merged", "nothing: there is too little to be worth it"))
         else:
-            merged = f"{len(self.merged_segments)} segments, {len(self.merged_runs)} runs"
-            rows += [
-                ("merged", merged),
-                ("into", self.run),
-                ("calls", f"{self.call_count}, and {self.hidden_call_count} that are hidden"),
+            segments = as_count(len(self.merged_segments), "segment")
+            hidden = f", and {self.hidden_call_count} hidden" if self.hidden_call_count else ""
+            lines += [
+                ("merged", f"{segments}, {as_count(len(self.merged_runs), 'run')}"),
+                ("into", f"{self.run[:_RUN_LENGTH]}..."),
+                ("calls", f"{self.call_count}{hidden}"),
                 ("size", f"{as_size(self.size_before)}, now {as_size(self.size_after)}"),
             ]
-        rows.append(("deleted", f"{len(self.retired)} log objects, {as_size(self.retired_size)}"))
-        rows += [("left alone", reason) for _, reason in sorted(self.left.items())]
-        rows += [("kept", f"what {run} covers: {why}") for run, why in sorted(self.kept.items())]
-        return as_table(("compaction", ""), rows)
+        deleted = as_count(len(self.retired), "log object")
+        lines.append(("deleted", f"{deleted} replaced earlier, {as_size(self.retired_size)}"))
+        lines += [("left alone", f"{name}: {why}") for name, why in sorted(self.left.items())]
+        lines += [("kept", f"what {run} covers: {why}") for run, why in sorted(self.kept.items())]
+        return as_lines(lines)
 
 
 def compact(

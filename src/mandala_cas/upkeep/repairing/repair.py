@@ -20,6 +20,7 @@ from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, parse_segment_name
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.repairing.publishing import Publisher
 from mandala_cas.upkeep.repairing.quarantine import hole_name, put_aside
 from mandala_cas.upkeep.repairing.report import Act, Action, RepairReport
@@ -128,7 +129,7 @@ class _Repair:
         if placed:
             self._act(
                 Act.PLACED,
-                f"{len(placed)} values",
+                as_count(len(placed), "value"),
                 "their bytes were whole in a damaged object, or found in another place",
                 calls=check.live.affected(placed),
             )
@@ -146,7 +147,7 @@ class _Repair:
             self.publisher.record(entries)
             self._act(
                 Act.RECORDED,
-                f"{count} calls",
+                as_count(count, "call"),
                 "they were in parts of a run that cannot be read itself; what was dropped since "
                 "that run was made, and only it knew, is back",
             )
@@ -251,7 +252,7 @@ class _Repair:
             ops = ", ".join(sorted({call.record.op_name for call in giving}))
             self._act(
                 Act.LOST,
-                f"{len(giving)} calls of {ops}",
+                f"{as_count(len(giving), 'call')} of {ops}",
                 "what they gave is in no place any more",
                 calls=check.live.affected(lost),
                 next_step=_AGAIN,

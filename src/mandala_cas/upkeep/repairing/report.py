@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mandala_cas.upkeep.printing import Report, as_count, as_paragraph
 from mandala_cas.upkeep.verifying.findings import NO_CALLS, AffectedCalls, FsckReport
 
 
@@ -32,11 +33,12 @@ class Action:
 
     def __str__(self) -> str:
         """Return a few lines."""
-        lines = [f"{self.act}: {self.name}", f"    {self.message}"]
+        message = self.message.removeprefix(f"{self.name} ")
+        lines = [f"{self.act}: {self.name}", as_paragraph(message, "    ")]
         if self.calls.count:
-            lines.append(f"    calls: {self.calls}")
+            lines.append(as_paragraph(str(self.calls), "    calls: ", " " * 11))
         if self.next_step:
-            lines.append(f"    next:  {self.next_step}")
+            lines.append(as_paragraph(self.next_step, "    next:  ", " " * 11))
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,8 +53,8 @@ class Action:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RepairReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class RepairReport(Report):
     """What was wrong, and what was done about it."""
 
     before: FsckReport
@@ -67,7 +69,11 @@ class RepairReport:
         """Return a report for people."""
         if not self.actions:
             return "nothing to repair"
-        return "\n".join(str(action) for action in self.actions)
+        left = sum(action.act is Act.LEFT for action in self.actions)
+        lines = [str(action) for action in self.actions]
+        if left:
+            lines.append(f"{as_count(left, 'problem')} left as found")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""

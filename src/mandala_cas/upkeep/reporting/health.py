@@ -14,9 +14,10 @@ from typing import Any, Final, Protocol
 
 from mandala_cas.errors import MandalaError
 from mandala_cas.log.announcements import CONDEMNED, DONE, Announcements
+from mandala_cas.log.journal import is_lock_name, writer_of_file
 from mandala_cas.log.run import Run
 from mandala_cas.log.view import ChainHole
-from mandala_cas.model.ids import SegmentId
+from mandala_cas.model.ids import SegmentId, WriterId
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import (
     JOURNAL,
@@ -25,7 +26,15 @@ from mandala_cas.objectstore.layout import (
     parse_collection_name,
     parse_segment_name,
 )
-from mandala_cas.upkeep.printing import as_duration, as_size, as_table
+from mandala_cas.objectstore.locks import try_lock
+from mandala_cas.upkeep.printing import (
+    Report,
+    as_count,
+    as_duration,
+    as_lines,
+    as_paragraph,
+    as_size,
+)
 from mandala_cas.upkeep.reporting.monitor import FAILURES_UNTIL_WARNING, UpkeepMonitor
 
 # A listing has a thousand names: far below that, opening a store costs one request.
@@ -81,8 +90,8 @@ class Sign:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HealthReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class HealthReport(Report):
     """How a store is kept up. ``counts`` are the numbers behind the signs."""
 
     signs: tuple[Sign, ...]
@@ -94,9 +103,16 @@ class HealthReport:
         return not any(sign.advice for sign in self.signs)
 
     def __str__(self) -> str:
-        """Return a table with a column of advice."""
-        rows = [(sign.what, sign.state, sign.advice) for sign in self.signs]
-        return as_table(["what", "state", "advice"], rows)
+        """Return how things stand, and below that what to do."""
+        stand = as_lines([(sign.what, sign.state) for sign in self.signs])
+        if self.ok:
+            return f"{stand}\n\nnothing to do"
+        advice = [
+            as_paragraph(f"{sign.what}: {sign.advice}", "- ", "  ")
+            for sign in self.signs
+            if sign.advice
+        ]
+        return "\n".join([stand, "", "what to do", *advice])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""
@@ -116,6 +132,7 @@ def health(
     *,
     monitor: UpkeepMonitor | None = None,
     local: Path | None = None,
+    may_lock: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> HealthReport:
     """Return how a store is kept up.
@@ -124,8 +141,10 @@ def health(
         objects: the store, to read announcements from.
         view: its log, refreshed.
         monitor: how this process's own compactions went.
-        local: this machine's folder of the store: journals and spooled values in it that stay are
-            those of processes that died.
+        local: this machine's folder of the store, where processes that died may have left
+            journals and spooled values.
+        may_lock: whether to find out by their locks which of those processes are alive; without
+            it, for who may write nothing, all are counted and none is called dead.
         clock: gives seconds since 1970, to say how long ago something was.
 
     Raises:
@@ -138,7 +157,7 @@ def health(
         *_collection_signs(objects, view, counts, now),
         *_damage_signs(view, counts),
         *_own_signs(monitor, counts),
-        *_local_signs(local, counts),
+        *_local_signs(local, counts, may_lock=may_lock),
     ]
     return HealthReport(tuple(signs), counts)
 
@@ -153,7 +172,7 @@ def _log_signs(view: HealthView, counts: dict[str, int], now: float) -> list[Sig
     counts["uncovered_segments"] = uncovered
     counts["runs"] = len(view.runs)
     newest = max((run.header.created_us for run in view.runs.values()), default=None)
-    advice = "storage.maintain() merges them; opening is slow until then"
+    advice = "storage.compact() or `mandala-cas compact` merges them; opening is slow until then"
     return [
         Sign("segments in no run", str(uncovered), advice if uncovered > UNCOVERED_MAX else ""),
         Sign("runs", str(len(view.runs)), advice if len(view.runs) > RUNS_MAX else ""),
@@ -183,7 +202,9 @@ def _collection_signs(
         Sign(
             "collections left undone",
             str(len(unfinished)),
-            "storage.gc() goes on with them" if unfinished else "",
+            "storage.gc(dry_run=False) or `mandala-cas gc --delete` goes on with them"
+            if unfinished
+            else "",
         ),
     ]
 
@@ -193,7 +214,10 @@ def _damage_signs(view: HealthView, counts: dict[str, int]) -> list[Sign]:
     holes = view.chain_holes()
     counts["damaged_objects"] = len(view.damaged)
     counts["missing_segments"] = len(holes)
-    advice = "`mandala-cas fsck` says what is lost, storage.repair() mends it"
+    advice = (
+        "storage.fsck() or `mandala-cas fsck` says what is lost, storage.repair() or "
+        "`mandala-cas repair` mends what can be"
+    )
     return [
         Sign("damaged log objects", str(len(view.damaged)), advice if view.damaged else ""),
         Sign("missing segments", str(len(holes)), advice if holes else ""),
@@ -207,34 +231,66 @@ def _own_signs(monitor: UpkeepMonitor | None, counts: dict[str, int]) -> list[Si
     count = counts["failed_compactions"] = monitor.failure_count
     state = f"{count} failed in a row: {monitor.last_error}" if count else "no failures"
     is_bad = count >= FAILURES_UNTIL_WARNING
-    advice = "storage.maintain() tries again, and raises what is wrong" if is_bad else ""
+    advice = "storage.compact() tries again, and raises what is wrong" if is_bad else ""
     return [Sign("compactions of this process", state, advice)]
 
 
-def _local_signs(local: Path | None, counts: dict[str, int]) -> list[Sign]:
+def _local_signs(local: Path | None, counts: dict[str, int], *, may_lock: bool) -> list[Sign]:
     """Return what processes of this machine left behind."""
     if local is None:
         return []
+    folders = [local / folder.removeprefix(LOCAL) for folder in (JOURNAL, SPOOL)]
+    found = [_files_by_writer(folder) for folder in folders]
+    living: set[WriterId] = set()
+    if may_lock:
+        living = {writer for writer in {*found[0], *found[1]} if _is_alive(folders[0], writer)}
+    advice = "the next one to open the store for writing commits what is in them"
     signs = []
-    kinds = (
-        (JOURNAL, "journals", "the next one to open the store commits what is in them"),
-        (SPOOL, "spooled values", "the next one to open the store puts or removes them"),
-    )
-    for folder, what, advice in kinds:
-        sizes = _sizes_in(local / folder.removeprefix(LOCAL))
-        counts[what.replace(" ", "_")] = len(sizes)
-        state = f"{len(sizes)}, {as_size(sum(sizes))}" if sizes else "0"
-        signs.append(Sign(f"{what} on this machine", state, advice if sizes else ""))
+    for what, of_writers in zip(("journals", "spooled values"), found, strict=True):
+        sizes = [
+            size for writer, sizes in of_writers.items() if writer not in living for size in sizes
+        ]
+        state = as_count(len(sizes), "file") + (f", {as_size(sum(sizes))}" if sizes else "")
+        if may_lock:
+            counts[what.replace(" ", "_")] = len(sizes)
+            signs.append(Sign(f"{what} of dead processes", state, advice if sizes else ""))
+        else:
+            signs.append(Sign(f"{what} of any process", state))
     return signs
 
 
-def _sizes_in(folder: Path) -> list[int]:
-    """Return the sizes of the files in a folder; none where there is no folder."""
+def _files_by_writer(folder: Path) -> dict[WriterId, list[int]]:
+    """Return the sizes of the files in a folder by who wrote them; locks say nothing."""
+    found: dict[WriterId, list[int]] = {}
     try:
-        return [path.stat().st_size for path in folder.iterdir() if path.is_file()]
+        for path in folder.iterdir():
+            writer = writer_of_file(path.name)
+            if writer is not None and not is_lock_name(path.name):
+                found.setdefault(writer, []).append(path.stat().st_size)
     except OSError:
-        # It was never made, or somebody is just tidying up: nothing that can be counted.
-        return []
+        # It was never made, or somebody is just tidying up: nothing more that can be counted.
+        return found
+    return found
+
+
+def _is_alive(journals: Path, writer: WriterId) -> bool:
+    """Tell whether a writer's process runs, by its lock, which ends with the process.
+
+    Taking the lock for a moment disturbs nobody: a writer takes its own before it makes the first
+    file, by which it is found here, and who is about to adopt the journal leaves it to the next.
+    """
+    path = journals / writer.hex()
+    if not path.exists():
+        return False
+    try:
+        lock = try_lock(path)
+    except MandalaError:
+        # Somebody else's, who lets nobody else open it: theirs to adopt.
+        return True
+    if lock is None:
+        return True
+    lock.release()
+    return False
 
 
 def _ago(when: float | None, now: float) -> str:

@@ -24,7 +24,7 @@ from mandala_cas.upkeep.liveness import (
     tags_in_effect,
 )
 from mandala_cas.upkeep.placed_values import Integers, ops_of, values_in
-from mandala_cas.upkeep.printing import as_duration, as_size, as_table
+from mandala_cas.upkeep.printing import Report, as_count, as_duration, as_size, as_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class OpAmount:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStats:
+@dataclass(frozen=True, slots=True, repr=False)
+class StoreStats(Report):
     """What a store holds. ``by_folder`` is there where the store was listed.
 
     A value counts for the op that made it, else for one that used it.
@@ -102,9 +102,10 @@ class StoreStats:
             for name, op in self.by_op.items()
         ]
         tiers = [(name, t.value_count, as_size(t.size)) for name, t in self.by_tier.items()]
-        log = f"{self.segment_count} segments, {self.run_count} runs in the log"
+        log = f"{as_count(self.segment_count, 'segment')}, {as_count(self.run_count, 'run')}"
+        counts = f"{as_count(self.call_count, 'call')}, {as_count(self.tag_count, 'tag')}"
         tables = [
-            f"{self.call_count} calls, {self.tag_count} tags; {log}",
+            f"{counts}; {log} in the log",
             as_table(("op", "calls", "dropped", "compute", "values", "size"), ops),
             as_table(("tier", "values", "size"), tiers),
         ]

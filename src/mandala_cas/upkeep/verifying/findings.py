@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from mandala_cas.model.ids import ContentId
-from mandala_cas.upkeep.printing import as_size, as_table
+from mandala_cas.upkeep.printing import Report, as_count, as_paragraph, as_size, as_table
 
 
 class ProblemKind(StrEnum):
@@ -61,12 +61,14 @@ class Problem:
 
     def __str__(self) -> str:
         """Return a few lines."""
-        return (
-            f"{self.kind}: {self.name}\n"
-            f"    {self.message}\n"
-            f"    calls: {self.calls}\n"
-            f"    next:  {self.next_step}"
+        lines = (
+            f"{self.kind}: {self.name}",
+            # The line above has the name already.
+            as_paragraph(self.message.removeprefix(f"{self.name} "), "    "),
+            as_paragraph(str(self.calls), "    calls: ", " " * 11),
+            as_paragraph(self.next_step, "    next:  ", " " * 11),
         )
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""
@@ -90,8 +92,8 @@ class Tally:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FsckReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class FsckReport(Report):
     """What ``verify`` found. ``checked`` says what was looked at, ``notices`` what is no problem.
 
     A notice is something to know: objects that nothing names, keys that are not known here, values
@@ -112,7 +114,11 @@ class FsckReport:
 
     def __str__(self) -> str:
         """Return a report for people."""
-        rows = [(name, tally.count, as_size(tally.size)) for name, tally in self.checked.items()]
+        rows = [
+            (name, tally.count or "-", as_size(tally.size))
+            for name, tally in self.checked.items()
+            if tally.count or tally.size
+        ]
         what = f"level {self.level}" + (f", {self.sample} of the payload" if self.sample else "")
         lines = [f"Verified ({what}):", "", as_table(["objects", "number", "size"], rows), ""]
         if self.signatures:
@@ -120,14 +126,16 @@ class FsckReport:
                 "signatures: " + ", ".join(f"{n} {key}" for key, n in self.signatures.items()),
                 "",
             ]
-        lines += [f"note: {notice}" for notice in self.notices]
+        lines += [as_paragraph(notice, "note: ", " " * 6) for notice in self.notices]
         lines += [str(problem) for problem in self.problems]
-        count = len(self.problems)
-        lines.append(
-            "no problems found"
-            if self.ok
-            else f"{count} {'problem' if count == 1 else 'problems'} found"
-        )
+        if self.ok:
+            return "\n".join([*lines, "no problems found"])
+        # Only what looks as closely finds the same again.
+        closely = self.level == "data"
+        call = 'storage.repair("data")' if closely else "storage.repair()"
+        command = "mandala-cas repair --level data" if closely else "mandala-cas repair"
+        found = as_count(len(self.problems), "problem")
+        lines += ["", as_paragraph(f"{found} found; {call} or `{command}` mends what can be")]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.verifying.findings import FsckReport, ProblemKind, Tally
 from mandala_cas.upkeep.verifying.live import LiveLog
 from mandala_cas.upkeep.verifying.log_reading import LogReading, read_log
@@ -125,7 +126,7 @@ def check_payload(
         reading.checked[what] = Tally(len(found), sum(found))
     if strangers:
         names = ", ".join(sorted(strangers)[:_NAMED_MAX])
-        reading.notices.append(f"{len(strangers)} objects are none of a store's: {names}")
+        reading.notices.append(f"{as_count(len(strangers), 'object')} no store would have: {names}")
     runs = reading.runs.runs.values()
     live = LiveLog(
         reading.parts,
@@ -143,11 +144,14 @@ def _note(reading: LogReading, check: PayloadCheck) -> None:
     """Put down what is worth knowing and no problem."""
     if check.promised_count:
         reading.notices.append(
-            f"{check.promised_count} values are not here, and promised elsewhere"
+            f"{as_count(check.promised_count, 'value')} not here, and promised elsewhere"
         )
     if check.absent_inputs:
         calls = check.live.affected(check.absent_inputs)
+        absent = as_count(
+            len(check.absent_inputs), "value that calls took is", "values that calls took are"
+        )
         reading.notices.append(
-            f"{len(check.absent_inputs)} values that calls took are not there, and no call on "
-            f"record gave them; those that took them still answer: {calls}"
+            f"{absent} not there, and no call on record gave what is missing; "
+            f"the calls that took it still answer: {calls}"
         )

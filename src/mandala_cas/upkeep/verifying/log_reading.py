@@ -27,6 +27,7 @@ from mandala_cas.objectstore.layout import (
     SEGMENTS,
     parse_segment_name,
 )
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.repairing.quarantine import hole_name, parse_hole_name, segment_put_aside
 from mandala_cas.upkeep.verifying.batches import batches
 from mandala_cas.upkeep.verifying.findings import Problem, ProblemKind, Tally
@@ -260,8 +261,8 @@ def _check_signatures(reading: LogReading, trusts: Callable[[KeyId | None], bool
             reading.signatures["by other keys"] += 1
             reading.unknown_keys.add(key)
     if reading.signatures["missing"]:
-        count = reading.signatures["missing"]
-        reading.notices.append(f"{count} log objects are not signed: anyone may have written them")
+        unsigned = as_count(reading.signatures["missing"], "log object is", "log objects are")
+        reading.notices.append(f"{unsigned} not signed: anyone may have written such")
     reading.signatures = +reading.signatures
     if reading.unknown_keys:
         keys = ", ".join(key.short for key in sorted(reading.unknown_keys))
