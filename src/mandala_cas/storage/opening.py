@@ -131,8 +131,12 @@ def _find_or_make(objects: ObjectStore) -> StoreConfig:
     counts as empty. Two processes may make the store at once; both use the config that stayed.
     """
     data = _config_bytes(objects)
+    if data is None and (found := _find_foreign(objects)):
+        # Whoever makes the store just now may have been faster with the config.
+        data = _config_bytes(objects)
+        if data is None:
+            raise _foreign_error(objects, found)
     if data is None:
-        _refuse_foreign(objects)
         objects.put(layout.README, [_README])
         objects.create(layout.CONFIG, new_config(str(uuid.uuid4())).to_json())
         data = objects.get(layout.CONFIG)
@@ -169,19 +173,22 @@ def _refuse_file(where: str | os.PathLike[str]) -> None:
     )
 
 
-def _refuse_foreign(objects: ObjectStore) -> None:
-    """Refuse to make a store among other people's files."""
+def _find_foreign(objects: ObjectStore) -> list[str]:
+    """Return the first few names in a place that keep a store from being made there."""
     ours = {layout.README, layout.LOCAL.rstrip("/")}
     if isinstance(objects, LocalObjectStore):
         # A listing shows only what could be an object's name; somebody's files may be anything.
         names = [path.name for path in objects.root.iterdir()] if objects.root.is_dir() else []
     else:
         names = [info.name for info in objects.list("")]
-    found = sorted(name for name in names if name not in ours)[:3]
-    if found:
-        raise UsageError(
-            f"{objects.url} holds {', '.join(found)} and no config of a store; name an "
-            "empty place or a store, or restore the config if this was one",
-            url=objects.url,
-            found=found,
-        )
+    return sorted(name for name in names if name not in ours)[:3]
+
+
+def _foreign_error(objects: ObjectStore, found: list[str]) -> UsageError:
+    """Return the error that refuses to make a store among other people's files."""
+    return UsageError(
+        f"{objects.url} holds {', '.join(found)} and no config of a store; name an "
+        "empty place or a store, or restore the config if this was one",
+        url=objects.url,
+        found=found,
+    )

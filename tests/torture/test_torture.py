@@ -1,0 +1,94 @@
+"""Many processes on one store, killed at random moments, on a disk and on a server.
+
+Of what was acknowledged nothing is lost, what was dropped stays away, and what nothing needs goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.torture.ledger import Ledgers
+from tests.torture.oracle import Verdict, judge
+
+from mandala_cas.imports import Storage
+from mandala_cas.testing.servers import S3Server, SeaweedFsServer
+
+ROOT = Path(__file__).parents[2]
+THOROUGH = os.environ.get("MANDALA_THOROUGH") == "1"
+EVERYBODY = {"writer": 3, "compactor": 1, "collector": 1, "curator": 1, "reader": 1}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def torture(
+    tmp_path: Path,
+    place: str,
+    cast: dict[str, int],
+    kills: int,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> Verdict:
+    """Let everybody loose on a store, and judge what is left of it."""
+    seed = random.randrange(1 << 32)  # noqa: S311 (moments, no secrets)
+    print(f"seed {seed}")  # noqa: T201 (so that a failure can be had again)
+    folder = tmp_path / "ledgers"
+    folder.mkdir()
+    plan = {
+        "place": place,
+        "storage_options": storage_options,
+        "folder": str(folder),
+        "seed": seed,
+        "cast": cast,
+        "kills": kills,
+        **options,
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.torture.director", json.dumps(plan)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    errors = [path.read_text("utf-8") for path in folder.glob("*.error")]
+    assert errors == []
+    killed = json.loads(done.stdout)
+    assert sum(killed.values()) >= kills
+    verdict = judge(partial(Storage, place, storage_options=storage_options), Ledgers(folder))
+    print(f"killed {killed}; {verdict}")  # noqa: T201 (what a run of hours is read for)
+    # Only where the store said so itself, and hardly ever.
+    assert len(verdict.made_again) <= verdict.lost_count
+    assert len(verdict.made_again) <= 2 + verdict.acknowledged_count // 50
+    return verdict
+
+
+def test_a_store_in_a_folder_keeps_its_promises(tmp_path: Path) -> None:
+    """Everybody at once, and nobody dies in bed."""
+    verdict = torture(tmp_path, str(tmp_path / "store"), EVERYBODY, 300 if THOROUGH else 40)
+
+    assert verdict.acknowledged_count > 40
+    assert min(verdict.dropped_count, verdict.collected_count, verdict.retired_count) > 0
+
+
+def test_a_store_on_a_server_keeps_its_promises(tmp_path: Path, s3_server: S3Server) -> None:
+    """The same through S3."""
+    verdict = torture(
+        tmp_path,
+        s3_server.fresh_url(),
+        EVERYBODY,
+        100 if THOROUGH else 12,
+        s3_server.storage_options,
+        cpu_max_s=1.0,
+    )
+
+    assert verdict.acknowledged_count > 10
