@@ -140,7 +140,7 @@ def test_a_storage_sees_what_another_published_when_it_is_entered(tmp_path: Path
     """Two notebooks on one store need no restart."""
     now = 0.0
     one, other = Storage(tmp_path / "store"), Storage(tmp_path / "store")
-    other._parts.recorder._clocks = Clocks(lambda: 0, lambda: now)
+    other._parts.recorder.lookout.clocks = Clocks(lambda: 0, lambda: now)
     other.refresh()
     with one:
         square(5)

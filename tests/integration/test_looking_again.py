@@ -57,7 +57,7 @@ def opened(objects: Any) -> Storage:
     """Return a storage whose recorder tells the time by the clock."""
     storage = Storage(objects)
     storage._parts.book._clock_us = lambda: int(clock.now * 1e6)
-    storage._parts.recorder._clocks = clock.clocks()
+    storage._parts.recorder.lookout.clocks = clock.clocks()
     storage.refresh()
     return storage
 

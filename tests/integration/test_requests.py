@@ -7,7 +7,7 @@ import pytest
 from mandala_cas.imports import Storage, op
 from mandala_cas.objectstore.counting import CountingObjectStore, Requests
 from mandala_cas.objectstore.memory import MemoryObjectStore
-from mandala_cas.values.recorder import Recorder
+from mandala_cas.values.lookout import Lookout
 
 
 @op
@@ -25,7 +25,7 @@ def repeat(x: int) -> bytes:
 @pytest.fixture(autouse=True)
 def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """A view that has grown old is refreshed, which costs a listing; here none grows old."""
-    monkeypatch.setattr(Recorder, "is_stale", False)
+    monkeypatch.setattr(Lookout, "is_stale", False)
 
 
 @pytest.fixture

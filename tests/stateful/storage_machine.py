@@ -148,7 +148,7 @@ class StorageMachine(RuleBasedStateMachine):
         """Open the store in a process that knows nothing yet."""
         self.storages[name] = Storage(self.objects, flush_after=float("inf"))
         # So that entering never looks because of the time that passed.
-        self.storages[name]._parts.recorder._looked_s = float("inf")
+        self.storages[name]._parts.recorder.lookout.looked_s = float("inf")
         self.model.reopen(name)
 
     @contextmanager

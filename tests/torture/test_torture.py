@@ -19,7 +19,7 @@ from tests.torture.ledger import Ledgers
 from tests.torture.oracle import Verdict, judge
 
 from mandala_cas.imports import Storage
-from mandala_cas.testing.servers import S3Server, SeaweedFsServer
+from mandala_cas.testing.servers import S3Server
 
 ROOT = Path(__file__).parents[2]
 THOROUGH = os.environ.get("MANDALA_THOROUGH") == "1"

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from mandala_cas.errors import CorruptionError, NotFoundError
 from mandala_cas.index.copies import ValueCopy, each_place_once
 from mandala_cas.index.durations import MeanDurations
 from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
@@ -137,7 +138,10 @@ class CallLookup:
         return content_id in self._open_values
 
     def copies(self, content_id: ContentId) -> list[ValueCopy]:
-        """Return all places of a value, each once, this process's own first."""
+        """Return all places of a value that can be told, each once, this process's own first.
+
+        None where a value is known, and all records of it are in damaged parts of the log.
+        """
         return each_place_once(self._copies(content_id))
 
     def ops_mean_duration(self, op_name: str) -> float | None:
@@ -195,7 +199,13 @@ class CallLookup:
         for row in sorted(self._by_value.of(content_id)):
             at = bisect_right(self._value_bases, row) - 1
             part, row_in_part = self._parts[at], row - self._value_bases[at]
-            record, created_us = part.value_record(row_in_part), part.value_created_us(row_in_part)
+            try:
+                record = part.value_record(row_in_part)
+            except (CorruptionError, NotFoundError):
+                # Small values of a run are fetched when first asked for, and may be gone by then.
+                # Another record may name another place.
+                continue
+            created_us = part.value_created_us(row_in_part)
             name, signature = (
                 part.origins.source(row_in_part)
                 if isinstance(part, KeptPart)

@@ -288,17 +288,18 @@ class LocalObjectStore:
             entries = list(opened)
         for entry in entries:
             name = below + entry.name
-            if is_name(name) and (status := self._status(entry, name)) is not None:
+            if is_name(name) and (status := _status(entry, name, self._root)) is not None:
                 if stat.S_ISDIR(status.st_mode):
                     yield ObjectInfo(name + "/", 0)
                 elif stat.S_ISREG(status.st_mode):
                     yield ObjectInfo(name, status.st_size, status.st_mtime)
 
-    def _status(self, entry: os.DirEntry[str], name: str) -> os.stat_result | None:
-        """Return what the file system says of ``entry``; None if it was deleted meanwhile."""
-        with suppress(NotFoundError), reading(name, self._root):
-            return entry.stat()
-        return None
+
+def _status(entry: os.DirEntry[str], name: str, root: Path) -> os.stat_result | None:
+    """Return what the file system says of ``entry``; None if it was deleted meanwhile."""
+    with suppress(NotFoundError), reading(name, root):
+        return entry.stat()
+    return None
 
 
 def _fill(file: FileIO, offset: int, target: memoryview) -> int:

@@ -159,81 +159,123 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     persistent = objects.capabilities.persistent
     key = KeyFile(default_key_path()) if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
-    blobs, codecs = BlobStore(objects), default_registry()
     view, lookup, base = _read_log(objects, places)
-    writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
     own_key = key.key_id if key is not None else _no_key
-    trust = Trust(settings.pickle, own_key, unsigned_is_own=not persistent)
-
-    def may_decode(copy: ValueCopy) -> bool:
-        return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
-
-    unreadable = UnreadablePlaces()
-    elsewhere = _elsewhere(opened, key, places)
-    journal = _journal(opened, key, places)
-    recorder = Recorder(
-        blobs=blobs,
-        writer=writer,
+    ground = _Ground(
+        opened=opened,
+        key=key,
+        blobs=BlobStore(objects),
+        codecs=default_registry(),
         view=view,
         lookup=lookup,
-        rules=RecorderRules(
-            flush_after_us=settings.flush_after_s * 1e6,
-            writes=opened.read_only is None,
-            stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
-        ),
-        condemned=CondemnedNames(
-            Announcements(objects),
-            lambda name: elsewhere is not None and elsewhere.is_promised(name),
-        ),
-        is_readable=lambda copy: copy not in unreadable and may_decode(copy),
-        journal=journal,
+        trust=Trust(settings.pickle, own_key, unsigned_is_own=not persistent),
+        journal=_journal(opened, key, places),
+        elsewhere=_elsewhere(opened, key, places),
+        unreadable=UnreadablePlaces(),
     )
-    # What is about to be deleted is not relied on from the first call on.
-    recorder.condemned.update(view.listing.announcements)
+    writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
+    recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
-    stored = StoredValues(
-        blobs,
-        lookup,
-        is_held=recorder.is_held,
-        may_decode=lambda copy: copy.record.location not in recorder.condemned and may_decode(copy),
-        hides_records=log.hides_records,
-        unreadable=unreadable,
-    )
-    source = ValueSource(recorder.held, lookup.copies, recorder.refresh, elsewhere)
-    book = StoredCalls(
-        lookup=lookup,
-        recorder=recorder,
-        encoder=ValueEncoder(
-            blobs,
-            codecs,
-            stored,
-            nonce_for=unreadable.nonce_for,
-            writes=opened.read_only is None,
-            spool=None if journal is None else Spool(journal, lambda: writer.position.writer),
-            is_condemned=recorder.condemned.__contains__,
-        ),
-        values=ValueLoader(blobs, codecs, source, trust, unreadable),
-        creators=Creators(log.parts, lookup.dots),
-        loader=loader,
-        clock_us=now_us,
-    )
     return Assembly(
         objects=objects,
         config=opened.config,
         read_only=opened.read_only,
         places=places,
         key=key,
-        codecs=codecs,
+        codecs=ground.codecs,
         view=view,
         base=base,
         lookup=lookup,
         recorder=recorder,
-        trust=trust,
-        elsewhere=elsewhere,
+        trust=ground.trust,
+        elsewhere=ground.elsewhere,
         monitor=UpkeepMonitor(),
         log=log,
-        book=book,
+        book=ground.make_book(writer, recorder, log, loader),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ground:
+    """What recording and loading stand on, and how they are made from it."""
+
+    opened: OpenedStore
+    key: KeyFile | None
+    blobs: BlobStore
+    codecs: CodecRegistry
+    view: LogView
+    lookup: CallLookup
+    trust: Trust
+    journal: Journal | None
+    elsewhere: ValuesElsewhere | None
+    unreadable: UnreadablePlaces
+
+    def may_decode(self, copy: ValueCopy) -> bool:
+        """Tell whether this user may decode a copy of a value."""
+        runs_code = self.codecs.runs_code(copy.record.codec_name)
+        return not runs_code or self.trust.allows_quietly(copy)
+
+    def make_recorder(self, writer: LogWriter, flush_after_s: float) -> Recorder:
+        """Return what holds and commits what is computed."""
+        objects, elsewhere = self.opened.objects, self.elsewhere
+        recorder = Recorder(
+            blobs=self.blobs,
+            writer=writer,
+            view=self.view,
+            lookup=self.lookup,
+            rules=RecorderRules(
+                flush_after_us=flush_after_s * 1e6,
+                writes=self.opened.read_only is None,
+                stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
+            ),
+            condemned=CondemnedNames(
+                Announcements(objects),
+                lambda name: elsewhere is not None and elsewhere.is_promised(name),
+            ),
+            is_readable=lambda copy: copy not in self.unreadable and self.may_decode(copy),
+            journal=self.journal,
+        )
+        # What is about to be deleted is not relied on from the first call on.
+        recorder.condemned.update(self.view.listing.announcements)
+        return recorder
+
+    def make_book(
+        self, writer: LogWriter, recorder: Recorder, log: WholeLog, loader: RefLoader
+    ) -> StoredCalls:
+        """Return the calls on record, as the memoizer sees them."""
+        condemned, journal = recorder.condemned, self.journal
+        encoder = ValueEncoder(
+            self.blobs,
+            self.codecs,
+            StoredValues(
+                self.blobs,
+                self.lookup,
+                is_held=recorder.is_held,
+                may_decode=lambda c: c.record.location not in condemned and self.may_decode(c),
+                hides_records=log.hides_records,
+                unreadable=self.unreadable,
+            ),
+            nonce_for=self.unreadable.nonce_for,
+            writes=self.opened.read_only is None,
+            spool=None if journal is None else Spool(journal, lambda: writer.position.writer),
+            is_condemned=condemned.__contains__,
+        )
+        source = ValueSource(
+            held=recorder.held,
+            copies=self.lookup.copies,
+            is_known=self.lookup.has_value,
+            refresh=recorder.refresh,
+            promised=self.elsewhere,
+        )
+        return StoredCalls(
+            lookup=self.lookup,
+            recorder=recorder,
+            encoder=encoder,
+            values=ValueLoader(self.blobs, self.codecs, source, self.trust, self.unreadable),
+            creators=Creators(log.parts, self.lookup.dots),
+            loader=loader,
+            clock_us=now_us,
+        )
 
 
 def _journal(opened: OpenedStore, key: KeyFile | None, places: LocalPlaces) -> Journal | None:

@@ -114,7 +114,7 @@ class Storage(StoreTags, StoreUpkeep):
     def __enter__(self) -> Self:
         """Make op calls read and write this storage, in this thread or task, until the exit."""
         self._check_open()
-        if self._parts.recorder.is_stale:
+        if self._parts.recorder.lookout.is_stale:
             self.refresh()
         context.enter(self._parts.book)
         return self

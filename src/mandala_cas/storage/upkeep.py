@@ -68,7 +68,7 @@ class StoreUpkeep(StorageFace):
                 announcements=Announcements(parts.objects),
             )
         finally:
-            parts.recorder.take_in_view()
+            parts.recorder.lookout.take_in()
         parts.monitor.succeeded()
         parts.keep_index()
         return report
@@ -265,7 +265,7 @@ class StoreUpkeep(StorageFace):
         else:
             parts.monitor.succeeded()
         finally:
-            parts.recorder.take_in_view()
+            parts.recorder.lookout.take_in()
 
 
 def _whole_view(parts: Assembly) -> LogView:

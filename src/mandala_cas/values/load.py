@@ -52,13 +52,16 @@ class PromisedValues(Protocol):
 class ValueSource:
     """Where values are found: ``held`` in the open batch, or ``copies`` on record.
 
-    ``refresh`` takes in what others published; ``promised`` are the stores to ask last.
+    ``is_known`` tells of a value without copies that the log has a record of it: then the part of
+    the log that held it is damaged. ``refresh`` takes in what others published; ``promised`` are
+    the stores to ask last.
     """
 
     held: Callable[[ContentId], tuple[ValueRecord, Sealed] | None]
     copies: Callable[[ContentId], Sequence[ValueCopy]]
     refresh: Callable[[], None] = lambda: None
     promised: PromisedValues | None = None
+    is_known: Callable[[ContentId], bool] = lambda _: False
 
 
 class ValueLoader:
@@ -146,6 +149,12 @@ class ValueLoader:
     def _candidates(self, content_id: ContentId) -> tuple[list[ValueCopy], MandalaError | None]:
         """Return the copies that may be decoded, and why others may not."""
         copies = self._source.copies(content_id)
+        if not copies and self._source.is_known(content_id):
+            return [], CorruptionError(
+                f"value {content_id.short} is on record, and what the log held of it cannot be "
+                "read; compute it again, or run `mandala-cas fsck`",
+                content_id=content_id,
+            )
         if not copies:
             return [], NotFoundError(
                 f"value {content_id.short} is not in this store; was its ref made with another "

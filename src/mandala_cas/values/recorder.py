@@ -38,6 +38,7 @@ from mandala_cas.values.batch import Held
 from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
 from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.exits import commit_at_exit
+from mandala_cas.values.lookout import Lookout
 from mandala_cas.values.recheck import Recheck
 from mandala_cas.values.save import PreparedValue
 
@@ -45,8 +46,6 @@ _LOGGER: Final = logging.getLogger("mandala_cas")
 
 HELD_BYTES_MAX: Final = 64 << 20
 HELD_RECORDS_MAX: Final = 100_000
-# A look pays where it costs less than a twentieth of what it may spare.
-_WORTH_LOOKS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +95,7 @@ class Recorder(ForkAware):
         self._lookup = lookup
         self._rules = rules
         self._journal = journal
-        self._clocks = clocks = clocks or system_clocks()
-        # What the view had when the lookup was made is in it.
-        self._seen = set(view.parts)
-        # When the view was refreshed last, and how long that took; its first time is ours.
-        self._looked_s, self._look_s = clocks.boot_s(), 0.0
+        clocks = clocks or system_clocks()
         self.condemned = condemned or CondemnedNames()
         self.after_flush: Callable[[], None] = lambda: None
         self._batches = Batches(
@@ -114,6 +109,14 @@ class Recorder(ForkAware):
         )
         self._recheck = Recheck(
             blobs, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
+        )
+        self.lookout = Lookout(
+            view,
+            lookup,
+            self.condemned,
+            lock=lambda: self.lock,
+            clocks=clocks,
+            stale_after_s=rules.stale_after_s,
         )
         self.renew()
         super().__init__()
@@ -203,7 +206,7 @@ class Recorder(ForkAware):
     def refresh(self) -> None:
         """Take in what others published."""
         with self._flushing:
-            self._refresh()
+            self.lookout.refresh()
 
     def look(self, *, worth_s: float) -> bool:
         """Take in what others published, if that may spare ``worth_s`` seconds; tell whether so.
@@ -211,7 +214,7 @@ class Recorder(ForkAware):
         Not if the last look is fresh, or if a look takes more than a twentieth of what it may
         spare. A store that does not answer shows nothing, and is no error here.
         """
-        if worth_s < _WORTH_LOOKS * self._look_s or not self.is_stale:
+        if not self.lookout.is_worth(worth_s):
             return False
         try:
             self.refresh()
@@ -219,11 +222,6 @@ class Recorder(ForkAware):
             _LOGGER.warning("cannot see what others computed: %s", error)
             return False
         return True
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the last look is so long ago that others may well have published since."""
-        return self._clocks.boot_s() - self._looked_s > self._rules.stale_after_s
 
     def close(self) -> None:
         """Let go of the journal. What could not be committed stays in it."""
@@ -322,7 +320,7 @@ class Recorder(ForkAware):
             self._take_in()
             # What is announced from here on was announced by one who looks at the log after that,
             # and finds these segments.
-            self._refresh()
+            self.lookout.refresh()
             if not self._recheck.look():
                 break
         with self.lock:
@@ -344,28 +342,8 @@ class Recorder(ForkAware):
         with self.lock:
             published = [batch.segment for batch in self._batches.published]
             self._view.add(item for item in published if item is not None)
-            self._add_seen()
+            self.lookout.add_seen()
             self._batches.reopen_lookup()
-
-    def _refresh(self) -> None:
-        """Take in what is new in the store. The caller holds ``_flushing``."""
-        began = self._clocks.boot_s()
-        self._view.refresh()
-        self._looked_s = self._clocks.boot_s()
-        self._look_s = self._looked_s - began
-        self.take_in_view()
-
-    def take_in_view(self) -> None:
-        """Take in what the view has seen, whoever refreshed it: upkeep does so as well."""
-        with self.lock:
-            self._add_seen()
-        self.condemned.update(self._view.listing.announcements)
-
-    def _add_seen(self) -> None:
-        """Make what the view has findable. The caller holds ``lock``."""
-        parts = self._view.parts
-        self._lookup.add_parts(part for name, part in parts.items() if name not in self._seen)
-        self._seen.update(parts)
 
 
 def _contents_of(entry: Entry) -> list[ContentId]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
+from mandala_cas.objectstore import local
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.testing.platforms import RecordingPlatform, Step
 
@@ -389,14 +390,14 @@ def test_what_vanishes_during_a_listing_is_left_out(
     first = next(listing)
     store.delete(["log/2/b"])
     (root / "log/2").rmdir()
-    is_status = LocalObjectStore._status
+    is_status = local._status
 
-    def status(self: LocalObjectStore, entry: os.DirEntry[str], name: str) -> object:
+    def status(entry: os.DirEntry[str], name: str, below: Path) -> object:
         if name == "log/3/c":
             (root / name).unlink()
-        return is_status(self, entry, name)
+        return is_status(entry, name, below)
 
-    monkeypatch.setattr(LocalObjectStore, "_status", status)
+    monkeypatch.setattr(local, "_status", status)
 
     assert first.name == "log/1/a"
     assert list(listing) == []

@@ -152,7 +152,7 @@ def test_a_copy_that_this_user_can_decode_is_placed_again(objects: MemoryObjectS
     size = SIZES[Tier.PACK]
     with one:
         ref: Any = noise(1, size)
-    other._parts.recorder._looked_s = float("inf")
+    other._parts.recorder.lookout.looked_s = float("inf")
     with other:
         noise(1, size)
     theirs, own = segments_of(objects)

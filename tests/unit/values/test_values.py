@@ -147,7 +147,7 @@ def test_a_lost_copy_gives_way_to_another(tmp_path: Path) -> None:
         ref: Any = noise(1, size).detached()
     (pack,) = (path for path in (tmp_path / "store" / "packs").rglob("*") if path.is_file())
     # The second has not looked since, so it does not know that the value is there.
-    other._parts.recorder._looked_s = float("inf")
+    other._parts.recorder.lookout.looked_s = float("inf")
     with other:
         noise(1, size)
     pack.unlink()
