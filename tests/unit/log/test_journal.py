@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,8 @@ def test_word_of_an_adoption_is_found_by_the_next_process(tmp_path: Path) -> Non
     journal.append(FIRST, GROUPS[0])
     die(journal)
     with batch_file(tmp_path).open("ab") as file:
-        file.write(b"torn")
+        # The beginning of a long frame, longer than the word that is to stand there.
+        file.write(struct.pack("<II", 1000, 1000 ^ 0xFFFFFFFF) + b"torn" * 100)
     where = Position(WriterId(b"adopters"), 7)
 
     (orphan,) = found(tmp_path)
