@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.crash.collecting import Interrupted, announce, condemn_all, payload_of
 from tests.crash.dying import Deaths, files_below, mortal
-from tests.unit.values.self_contained import assert_self_contained, segments_of
+from tests.unit.values.self_contained import assert_self_contained, rows_of, segments_of
 
 from mandala_cas.imports import Storage, op
 from mandala_cas.model.entries import TagRecord, TagTarget, TombstoneReason
@@ -235,6 +235,30 @@ def test_an_announcement_is_read_once(objects: Interrupted) -> None:
         gets.append((counting.requests - before).gets)
 
     assert gets == [1, 0, 0]
+
+
+def test_a_place_that_another_writer_made_is_as_good_as_a_fresh_one(objects: Interrupted) -> None:
+    """Only what this process had put was condemned: nothing is written anew."""
+    storage, other = Storage(objects), Storage(objects)
+    with other:
+        noise(1, SIZES[1])
+    others = payload_of(objects)
+
+    def condemn_own() -> None:
+        own = set(payload_of(objects)) - set(others)
+        announce(objects, own)
+        objects.delete(own)
+
+    storage._refreshed_at = float("inf")
+    objects.before_listings = [condemn_own]
+    with storage:
+        noise(1, SIZES[1])
+
+    assert payload_of(objects) == others
+    segments = segments_of(objects)
+    assert_self_contained(segments)
+    places = {row.location for row in rows_of(segments[-1]) if row.location}
+    assert places == set(others)
 
 
 def test_a_tag_is_moved_with_what_it_names(objects: Interrupted) -> None:

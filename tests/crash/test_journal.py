@@ -15,6 +15,7 @@ from tests.crash.dying import Deaths, Disk, files_below, mortal
 from mandala_cas.errors import MandalaWarning, StoreUnavailableError
 from mandala_cas.imports import Storage, op
 from mandala_cas.log.view import LogView
+from mandala_cas.memo import context
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.testing import (
     CrashPoint,
@@ -96,8 +97,6 @@ def die_computing(store: ObjectStore, deaths: Deaths) -> list[tuple[int, int]]:
 
 def _leave(storage: Storage) -> None:
     """Leave a block as a process does that dies in it."""
-    from mandala_cas.memo import context  # noqa: PLC0415 (a look inside)
-
     context.leave(context.innermost(storage._parts.book))
 
 
@@ -298,6 +297,39 @@ def test_two_processes_that_adopt_at_once_adopt_once(disk: Disk, deaths: Deaths)
 
     assert len(storages) == 4
     check_all_there(disk, returned)
+
+
+def test_a_call_whose_result_is_in_a_damaged_journal_is_made_again(
+    disk: Disk, deaths: Deaths, cache: Path
+) -> None:
+    """Its own journal is whole; what it names is nowhere."""
+    store = FaultStore(disk, [Rule(ErrorBefore(), "put", times=None)])
+    storage = Storage(store)
+    session = context.enter(storage._book)
+    ref: Any = noise(1, SIZES[1])
+    total(ref)
+    with pytest.raises(StoreUnavailableError):
+        storage.commit()
+    # Of equal content, so the answer is that of the call before; and one that stands for itself.
+    total(ref.value.copy())
+    total(np.ones(5))
+    context.leave(session)
+    _, first, second = files_below(cache, "journal")
+    deaths.strike()
+    data = bytearray(first.read_bytes())
+    data[30] ^= 1
+    first.write_bytes(data)
+
+    again = Storage(disk)
+    with again:
+        lost: Any = total(noise.f(1, SIZES[1]))
+        kept: Any = total(np.ones(5))
+
+    assert (lost.in_memory, kept.in_memory) == (True, False)
+    assert again.unwrap(lost) == pytest.approx(noise.f(1, SIZES[1]).sum())
+    assert first.read_bytes() == data
+    assert not second.exists()
+    again.close()
 
 
 @pytest.mark.parametrize("prefix", ["blobs/", "packs/", "manifest/"])

@@ -23,7 +23,7 @@ from tests.torture.ledger import Ledger, Ledgers
 
 from mandala_cas.imports import Storage
 from mandala_cas.index import tables as _tables
-from mandala_cas.upkeep import collect as _collect
+from mandala_cas.upkeep.collecting import collect as _collect
 from mandala_cas.upkeep.compacting import compact as _compact
 
 # Imported so that no child has to.

@@ -116,13 +116,25 @@ def _call_size(call: CallRecord) -> int:
             f"got {call.started_us} and {call.duration_us} microseconds",
             entry=call,
         )
-    slots = (*call.inputs, *call.outputs)
-    words = (call.op_name, call.op_version, call.module, *(slot.name for slot in slots))
-    return _CALL_SIZE + len(slots) * _SLOT_SIZE + _text_size(words, call)
+    words = [call.op_name, call.op_version, call.module]
+    words += [slot.name for slot in call.inputs]
+    words += [slot.name for slot in call.outputs]
+    slot_count = len(call.inputs) + len(call.outputs)
+    return _CALL_SIZE + slot_count * _SLOT_SIZE + _text_size(words, call)
 
 
 def _value_size(value: ValueRecord) -> int:
     """Return the size of a value's record that the format has a place for."""
+    inline_size = len(value.inline)
+    if (
+        # Nearly every value is of this kind, and there are two of them in every call.
+        value.tier is Tier.INLINE
+        and not (value.location or value.offset or value.stored_size)
+        and inline_size == value.raw_size
+        and 0 <= value.codec_version <= LENGTH_MAX
+    ):
+        size = _VALUE_SIZE + len(value.codec_header) + inline_size
+        return size + _WORD_SIZE + _text_size((value.codec_name,), value)
     sizes = (value.offset, value.stored_size, value.raw_size)
     if min(sizes) < 0 or max(sizes) > SIZE_MAX or not 0 <= value.codec_version <= LENGTH_MAX:
         raise UsageError(

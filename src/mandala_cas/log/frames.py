@@ -60,8 +60,7 @@ class FrameKey:
         """Return what proves a body."""
         hasher = self._hasher.copy()
         hasher.update(number.to_bytes(8, "little"))
-        hasher.update(body)
-        return hasher.digest(_DIGEST_SIZE)
+        return hasher.update(body).digest(_DIGEST_SIZE)
 
 
 class State(Enum):

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from mandala_cas.errors import StoreUnavailableError, UsageError
+from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.frames import FrameKey
 from mandala_cas.log.journal_entries import Begun, JournalGroup, pack_begun, pack_group
@@ -80,7 +80,7 @@ class Journal(ForkAware):
         self.directory = directory
         self._key = key
         self._host = host
-        self._locks: dict[WriterId, HeldLock] = {}
+        self._locks: dict[WriterId, HeldLock | None] = {}
         self._files: dict[Position, _BatchFile] = {}
         self.renew()
         super().__init__()
@@ -91,7 +91,8 @@ class Journal(ForkAware):
         locks, self._locks = self._locks, {}
         files, self._files = self._files, {}
         for held in locks.values():
-            held.abandon()
+            if held is not None:
+                held.abandon()
         for file in files.values():
             file.close()
 
@@ -134,11 +135,12 @@ class Journal(ForkAware):
             locks, self._locks = self._locks, {}
         for file in files.values():
             file.close()
-        for held in locks.values():
+        for writer, held in locks.items():
             # Before the lock is free, or somebody could lock a file that is about to go.
             with suppress(OSError):
-                held.path.unlink(missing_ok=True)
-            held.release()
+                (self.directory / JOURNAL_FOLDER / writer.hex()).unlink(missing_ok=True)
+            if held is not None:
+                held.release()
 
     def _live(self, writer: WriterId) -> None:
         """Take the lock of a writer."""
@@ -147,14 +149,9 @@ class Journal(ForkAware):
         folder = self.directory / JOURNAL_FOLDER
         with writing(JOURNAL_FOLDER, self.directory):
             folder.mkdir(parents=True, exist_ok=True)
-        held = try_lock(folder / writer.hex())
-        if held is None:
-            raise UsageError(
-                f"the journal of writer {writer.hex()} in {folder} is locked by another process; "
-                "writer ids are random, so this one was not drawn afresh",
-                path=str(folder),
-            )
-        self._locks[writer] = held
+        # None: the lock is this process's own. Writer ids are random, so nobody else has it, and
+        # Ctrl-C right after it was taken leaves it taken with nothing to release it by.
+        self._locks[writer] = try_lock(folder / writer.hex())
 
     def _begin(self, position: Position) -> _BatchFile:
         """Begin the file of a batch; the lock first, or it could be taken for a dead one's."""

@@ -88,7 +88,8 @@ def pack_group(group: JournalGroup) -> bytes:
     """Return a group as the body of a frame."""
     values = [(_value_fields(v.record), v.sealed, v.spooled) for v in group.values]
     entries = [_entry_fields(entry) for entry in group.entries]
-    packed: bytes = msgpack.packb((_GROUP, group.first_call, group.first_tag, values, entries))
+    fields = (_GROUP, group.first_call, group.first_tag, values, entries)
+    packed: bytes = msgpack.Packer(autoreset=True).pack(fields)
     return packed
 
 

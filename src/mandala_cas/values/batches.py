@@ -258,14 +258,18 @@ class Batches:
         gathered: _Gathered,
     ) -> None:
         """Put a group into the journal; where that fails, the batch is to be committed soon."""
-        values = [JournalValue(record) for record in gathered.inline]
+        values = [JournalValue(record, None, None) for record in gathered.inline]
         for held in gathered.held.values():
             if isinstance(held.source, SpooledValue):
                 values.append(JournalValue(held.record, None, held.source.name))
             else:
                 values.append(JournalValue(held.record, held.source.to_bytes()))
-        calls = sum(isinstance(entry, CallRecord) for entry in entries)
-        tags = sum(isinstance(entry, TagRecord) for entry in entries)
+        calls = tags = 0
+        for entry in entries:
+            if isinstance(entry, CallRecord):
+                calls += 1
+            elif isinstance(entry, TagRecord):
+                tags += 1
         try:
             journal.append(
                 batch.position,

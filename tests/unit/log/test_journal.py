@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from mandala_cas.log.orphans import Orphan, Place, find_orphans
 from mandala_cas.log.writer import Position
 from mandala_cas.model.entries import Entry, ValueRecord
 from mandala_cas.model.ids import WriterId
+from mandala_cas.objectstore.locks import HeldLock, try_lock
 
 KEY = b"k" * 32
 ME = WriterId(b"somebody")
@@ -49,6 +51,7 @@ def make_journal(directory: Path, key: bytes = KEY, host: str = "here") -> Journ
 def die(journal: Journal) -> None:
     """End the process: what is written stays, and the locks are free."""
     for held in journal._locks.values():
+        assert held is not None
         held.release()
 
 
@@ -158,7 +161,8 @@ def test_word_of_an_adoption_is_found_by_the_next_process(tmp_path: Path) -> Non
     journal.append(FIRST, GROUPS[0])
     die(journal)
     with batch_file(tmp_path).open("ab") as file:
-        file.write(b"torn")
+        # The beginning of a long frame, longer than the word that is to stand there.
+        file.write(struct.pack("<II", 1000, 1000 ^ 0xFFFFFFFF) + b"torn" * 100)
     where = Position(WriterId(b"adopters"), 7)
 
     (orphan,) = found(tmp_path)
@@ -308,6 +312,32 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="in the way"):
         make_journal(tmp_path).append(FIRST, GROUPS[0])
+
+
+def test_a_lock_that_ctrl_c_left_taken_is_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held until the process ends, which is all that is wanted of it."""
+    journal = make_journal(tmp_path)
+    taken: list[HeldLock | None] = []
+
+    def interrupted(path: Path) -> None:
+        taken.append(try_lock(path))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mandala_cas.log.journal.try_lock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(FIRST, GROUPS[0])
+    monkeypatch.undo()
+
+    journal.append(FIRST, GROUPS[0])
+
+    assert batch_file(tmp_path).exists()
+    assert found(tmp_path) == []
+    journal.close()
+    assert not (tmp_path / "journal" / ME.hex()).exists()
+    assert taken[0] is not None
+    taken[0].release()
 
 
 @pytest.mark.parametrize("name", ["notes", "0" * 15, "0" * 16 + "-xyz", ME.hex() + ".tmp"])
