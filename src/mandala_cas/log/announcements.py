@@ -15,10 +15,10 @@ then a writer makes a copy that was not needed, and nothing else happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -199,6 +199,17 @@ def decode_done(name: str, data: bytes) -> Done:
         spared_count=_count(envelope.header, "spared_count", name),
         signature=envelope.signature,
     )
+
+
+class AnnouncementReader(Protocol):
+    """What commits and compaction ask of announcements; ``Announcements`` is one."""
+
+    @property
+    def damaged(self) -> Mapping[str, MandalaError]:
+        """What could not be read, by name."""
+
+    def read(self, names: Iterable[str]) -> Sequence[Container[str]]:
+        """Return what is condemned by those of ``names`` that condemn."""
 
 
 class Announcements:

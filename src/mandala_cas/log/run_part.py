@@ -32,6 +32,7 @@ from mandala_cas.log.packed import (
     PACKED_SCHEMA,
     SEGMENTS,
     Tables,
+    dots_of,
     keep_segments,
 )
 from mandala_cas.log.part import Dots
@@ -185,15 +186,15 @@ class RunPart:
 
     def call_dots(self) -> Dots:
         """Return the dots of all rows of ``calls``."""
-        segments, calls = self.tables[SEGMENTS], self.tables[CALLS]
-        codes = calls.numbers("segment")
-        writers = np.frombuffer(segments.fixed("writer").data, ">u8").astype(np.uint64)
-        seqs = segments.numbers("seq").astype(np.uint32)
-        return Dots(writers[codes], seqs[codes], calls.numbers("row").astype(np.uint32))
+        return dots_of(self.tables, CALLS)
 
     def dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``calls``."""
         return self._dot(row, CALLS)
+
+    def tag_dots(self) -> Dots:
+        """Return the dots of all rows of ``tags``."""
+        return dots_of(self.tables, TAGS)
 
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Container, Iterable, Sequence
 
-from mandala_cas.log.announcements import Condemned
-
-
-class ReadsAnnouncements(Protocol):
-    """Gives the announcements of a store, each fetched once."""
-
-    def read(self, names: Iterable[str]) -> list[Condemned]:
-        """Return what is condemned by those of ``names`` that condemn."""
-        ...
+from mandala_cas.log.announcements import AnnouncementReader
 
 
 class CondemnedNames:
@@ -22,10 +13,10 @@ class CondemnedNames:
     Also one that was spared in the end: that costs a copy that was not needed, no more.
     """
 
-    def __init__(self, announcements: ReadsAnnouncements | None) -> None:
+    def __init__(self, announcements: AnnouncementReader | None) -> None:
         """Know none yet; without ``announcements`` there never are any."""
         self._announcements = announcements
-        self._known: Sequence[Condemned] = ()
+        self._known: Sequence[Container[str]] = ()
 
     def update(self, names: Iterable[str]) -> None:
         """Read the announcements of these names, as far as they are new.

@@ -19,6 +19,7 @@ from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
+from mandala_cas.log.announcements import AnnouncementReader
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.journal import Journal
 from mandala_cas.log.view import LogView
@@ -35,7 +36,7 @@ from mandala_cas.model.entries import (
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
-from mandala_cas.values.condemned import CondemnedNames, ReadsAnnouncements
+from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.exits import commit_at_exit
 from mandala_cas.values.repair import (
     condemned_among,
@@ -81,7 +82,7 @@ class Recorder(ForkAware):
         view: LogView,
         lookup: CallLookup,
         flush_after_us: float,
-        announcements: ReadsAnnouncements | None = None,
+        announcements: AnnouncementReader | None = None,
         is_readable: Callable[[ValueCopy], bool] = lambda _: True,
         journal: Journal | None = None,
         clocks: Clocks | None = None,

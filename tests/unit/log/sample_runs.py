@@ -8,9 +8,9 @@ from hashlib import sha256
 from itertools import count
 
 from mandala_cas.envelope.signatures import Signer
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.merge import PartLimits
 from mandala_cas.log.part import LogPart
-from mandala_cas.log.ranges import named_rows
 from mandala_cas.log.rows import build_tables
 from mandala_cas.log.run import decode_run
 from mandala_cas.log.run_making import MadeRun, RunInputs, WholeRun, make_run
@@ -36,8 +36,8 @@ class State:
     calls: dict[Dot, CallRecord]
     tags: dict[Dot, TagRecord]
     places: frozenset[ValueRecord]
-    hidden: dict[tuple[WriterId, int], list[tuple[int, int]]]
-    unnamed: dict[tuple[WriterId, int], list[tuple[int, int]]]
+    hidden: list[Untag]
+    unnamed: list[Untag]
 
 
 def nonce(size: int) -> bytes:
@@ -125,7 +125,7 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
             calls |= {part.dot(row): part.call_record(row) for row in range(part.calls.row_count)}
             tags |= {part.tag_dot(row): part.tag_record(row) for row in range(part.tags.row_count)}
             values |= {part.value_record(row) for row in range(part.values.row_count)}
-    hidden, unnamed = named_rows(tombstones), named_rows(untags)
+    hidden, unnamed = Graves.of(tombstones).untags(), Graves.of(untags).untags()
     calls = {dot: call for dot, call in calls.items() if not _is_named(dot, hidden)}
     tags = {dot: tag for dot, tag in tags.items() if not _is_named(dot, unnamed)}
     used = {slot.content_id for call in calls.values() for slot in (*call.inputs, *call.outputs)}
@@ -134,7 +134,9 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
     return State(calls, tags, places, hidden, unnamed)
 
 
-def _is_named(dot: Dot, named: dict[tuple[WriterId, int], list[tuple[int, int]]]) -> bool:
+def _is_named(dot: Dot, named: list[Untag]) -> bool:
     """Tell whether a dot is in one of the ranges."""
-    spans = named.get((dot.writer, dot.seq), [])
-    return any(first <= dot.row <= last for first, last in spans)
+    return any(
+        (item.writer, item.seq) == (dot.writer, dot.seq) and item.first <= dot.row <= item.last
+        for item in named
+    )

@@ -18,8 +18,8 @@ from mandala_cas.log.announcements import (
     encode_condemned,
     encode_done,
 )
+from mandala_cas.log.graves import Flags
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
-from mandala_cas.upkeep.liveness import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Crier:
 
 def announced_in(infos: Sequence[ObjectInfo], items: Iterable[Condemned]) -> list[ObjectInfo]:
     """Return those of ``infos`` that any of ``items`` condemns."""
-    mask: Mask = np.zeros(len(infos), np.bool_)
+    mask: Flags = np.zeros(len(infos), np.bool_)
     digests = digests_of(info.name for info in infos)
     for item in items:
         mask |= item.mask_of_digests(digests)
