@@ -33,13 +33,12 @@ from mandala_cas.log.checks import is_time
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.tables import DIRECTORY_MAX, Schema, Table, decode_tables, encode_tables
 from mandala_cas.objectstore.api import ByteRange, ObjectStore
-from mandala_cas.objectstore.layout import collection_name, parse_collection_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, collection_name, parse_collection_name
 
 READER_VERSION: Final = 1
 CONDEMNED: Final = "condemned"
 DONE: Final = "done"
 NAMES_MAX: Final = 1 << 20
-NONCE_SIZE: Final = 16
 ANNOUNCEMENT_SIZE_MAX: Final = 8 * NAMES_MAX + DIRECTORY_MAX + 2 * HEADER_MAX
 
 _DIGEST_SIZE: Final = 8

@@ -17,7 +17,6 @@ from mandala_cas.log.packed import INLINE, SEGMENTS, Tables
 from mandala_cas.log.packing import pack_segments
 from mandala_cas.log.rows import CALLS, TAGS, VALUES
 from mandala_cas.log.run import (
-    NONCE_SIZE,
     PartKind,
     Run,
     RunHeader,
@@ -29,7 +28,7 @@ from mandala_cas.log.run_part import RunPart, SealedPart, encode_inline_part, en
 from mandala_cas.log.segment import READER_VERSION, Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.model.ids import KeyId, SegmentId
-from mandala_cas.objectstore.layout import GENERATION_MAX
+from mandala_cas.objectstore.layout import GENERATION_MAX, NONCE_SIZE
 
 _LIBRARY: Final = f"mandala-cas {__version__}"
 

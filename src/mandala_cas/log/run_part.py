@@ -38,7 +38,7 @@ from mandala_cas.log.packed import (
 from mandala_cas.log.part import Dots
 from mandala_cas.log.part_checks import check_part, dot_groups
 from mandala_cas.log.rows import CALLS, TAGS, VALUES, read_tag
-from mandala_cas.log.run import NONCE_SIZE, PartKind
+from mandala_cas.log.run import PartKind
 from mandala_cas.log.segment import READER_VERSION
 from mandala_cas.log.tables import DIRECTORY_MAX, Table, decode_tables, encode_tables
 from mandala_cas.log.unpacking import (
@@ -51,7 +51,7 @@ from mandala_cas.log.unpacking import (
 )
 from mandala_cas.model.entries import CallRecord, TagRecord, Tombstone, Untag, ValueRecord
 from mandala_cas.model.ids import Dot, SegmentId, WriterId
-from mandala_cas.objectstore.layout import is_run_part_name, run_part_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, is_run_part_name, run_part_name
 
 PART_RAW_MAX: Final = 1 << 29
 # What does not shrink is stored raw, and zstd grows nothing by a hundredth.

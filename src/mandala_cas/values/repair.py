@@ -32,7 +32,7 @@ from mandala_cas.model.entries import (
     ValueRecord,
 )
 from mandala_cas.model.ids import ContentId, Dot
-from mandala_cas.objectstore.layout import BLOB_NONCE_SIZE, blob_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.batch import Held
 
 
@@ -80,7 +80,7 @@ def renewed(held: Held, draw: Callable[[int], bytes]) -> Held:
     record = held.record
     name = ""
     if record.tier is Tier.LOOSE:
-        name = blob_name(record.payload_hash, draw(BLOB_NONCE_SIZE))
+        name = blob_name(record.payload_hash, draw(NONCE_SIZE))
     return Held(replace(record, location=name, offset=0), held.source)
 
 

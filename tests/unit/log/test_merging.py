@@ -201,7 +201,7 @@ def test_tombstones_that_touch_become_one() -> None:
         [Tombstone(writer, 0, 5, 9), lost, Tombstone(writer, 0, 0, 4), Tombstone(writer, 1, 0, 0)]
     )
 
-    assert merged == (Tombstone(writer, 0, 0, 9), lost, Tombstone(writer, 1, 0, 0))
+    assert merged == [Tombstone(writer, 0, 0, 9), lost, Tombstone(writer, 1, 0, 0)]
 
 
 def placed(number: int) -> Entry:

@@ -169,7 +169,7 @@ def test_bytes_that_are_whole_and_not_what_the_record_says_are_found() -> None:
     objects = MemoryObjectStore()
     with Storage(objects) as storage:
         numbers_for_upkeep(1, SIZES[Tier.INLINE])
-    (segment,) = storage._view.segments.values()
+    (segment,) = storage._parts.view.segments.values()
     entries: list[Entry] = [segment.call_record(0)]
     for record in records(objects):
         last = bytes([record.inline[-1] ^ 1])

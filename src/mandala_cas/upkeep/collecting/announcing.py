@@ -11,7 +11,6 @@ from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import NotFoundError, StoreUnavailableError
 from mandala_cas.log.announcements import (
     NAMES_MAX,
-    NONCE_SIZE,
     Condemned,
     decode_condemned,
     digests_of,
@@ -20,6 +19,7 @@ from mandala_cas.log.announcements import (
 )
 from mandala_cas.log.graves import Flags
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.objectstore.layout import NONCE_SIZE
 
 
 @dataclass(frozen=True, slots=True)

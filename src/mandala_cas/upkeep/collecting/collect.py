@@ -21,7 +21,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from mandala_cas.blobs.packs import NONCE_SIZE, seal_pack
+from mandala_cas.blobs.packs import seal_pack
 from mandala_cas.blobs.value import seal_value
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import UsageError
@@ -29,6 +29,7 @@ from mandala_cas.log.announcements import Announcements, Condemned, Done
 from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.objectstore.layout import NONCE_SIZE
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.upkeep.amounts import Amount
 from mandala_cas.upkeep.collecting.announcing import Crier, announced_in
