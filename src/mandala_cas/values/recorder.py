@@ -38,10 +38,10 @@ from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.batches import Batches, Clocks, sealed_of, system_clocks
 from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.exits import commit_at_exit
-from mandala_cas.values.repair import (
+from mandala_cas.values.resettling import (
     condemned_among,
     condemned_rows,
-    plan_repair,
+    plan_resettlement,
     renewed,
     saved_and_lost,
 )
@@ -242,7 +242,7 @@ class Recorder(ForkAware):
     def look_again(
         self, entries: Sequence[tuple[Entry, Dot | None]], held: Mapping[ContentId, Held]
     ) -> None:
-        """Repair what a dead process published and did not look at again; a flush commits that.
+        """Resettle what a dead process published and did not look at again; a flush commits that.
 
         Raises:
             StoreUnavailableError: the store does not answer.
@@ -252,7 +252,7 @@ class Recorder(ForkAware):
                 rows = [copy.record for content_id in held for copy in self._copies(content_id)]
             doomed = condemned_among(rows, self.condemned)
             if doomed:
-                self._repair(entries, doomed, held)
+                self._resettle(entries, doomed, held)
 
     def _copies(self, content_id: ContentId) -> Sequence[ValueCopy]:
         """Return the places of a value on record."""
@@ -346,18 +346,18 @@ class Recorder(ForkAware):
         self._seen.update(parts)
 
     def _look(self) -> bool:
-        """Repair what was condemned when it was published; tell whether anything was."""
-        is_repaired = False
+        """Resettle what was condemned when it was published; tell whether anything was."""
+        is_resettled = False
         for batch in self._batches.published:
             if batch.is_checked or batch.segment is None:
                 continue
             is_old = self._is_old(batch)
             doomed = condemned_rows(batch.segment, _EVERYTHING if is_old else self.condemned)
             if doomed:
-                self._repair(batch.entries, doomed, batch.held, is_old=is_old)
-                is_repaired = True
+                self._resettle(batch.entries, doomed, batch.held, is_old=is_old)
+                is_resettled = True
             batch.is_checked = True
-        return is_repaired
+        return is_resettled
 
     def _is_old(self, batch: Batch) -> bool:
         """Tell whether an announcement may have come and gone since the batch was begun.
@@ -370,7 +370,7 @@ class Recorder(ForkAware):
         )
         return age_s > DECISION_AGE_MAX_S
 
-    def _repair(
+    def _resettle(
         self,
         entries: Sequence[tuple[Entry, Dot | None]],
         doomed: Mapping[ContentId, Sequence[ValueRecord]],
@@ -390,15 +390,15 @@ class Recorder(ForkAware):
         saved, lost = saved_and_lost(sought, held, self._blobs)
         with self.lock:
             alive = [item for item in entries if self._is_alive(*item)]
-            repair = plan_repair(alive, elsewhere | saved.keys(), lost)
-            if repair.entries:
+            settled = plan_resettlement(alive, elsewhere | saved.keys(), lost)
+            if settled.entries:
                 anew = [renewed(found, self._draw) for found in saved.values()]
-                self._batches.add(repair.entries, (), repair.contents, anew=anew)
-        if repair.lost_count:
+                self._batches.add(settled.entries, (), settled.contents, anew=anew)
+        if settled.lost_count:
             _LOGGER.warning(
                 "garbage collection deleted the results of %d calls while they were committed; "
                 "they count as not made, and are computed again when they are asked for",
-                repair.lost_count,
+                settled.lost_count,
             )
 
     def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:

@@ -1,7 +1,7 @@
 """A commit that garbage collection has overtaken: found, and made good under fresh names.
 
 A collector announces, looks at the log, deletes. A writer publishes, looks at the announcements,
-repairs. Whoever comes second sees the other, so no value of a committed call is deleted.
+resettles. Whoever comes second sees the other, so no value of a committed call is deleted.
 
 What is put anew gets a name that nobody used before: what was announced may still be deleted
 under the old one. The calls that use it are recorded again in the segment that places it, and the
@@ -37,7 +37,7 @@ from mandala_cas.values.batch import Held
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
+class Resettlement:
     """What makes a batch good: entries to record, and the values that they use.
 
     ``lost_count`` calls had a result that nobody has any more: they count as not made.
@@ -104,11 +104,11 @@ def read_copy(blobs: BlobStore, rows: Sequence[ValueRecord]) -> Held | None:
     return None
 
 
-def plan_repair(
+def plan_resettlement(
     entries: Iterable[tuple[Entry, Dot | None]],
     saved: Collection[ContentId],
     lost: Collection[ContentId],
-) -> Repair:
+) -> Resettlement:
     """Return what to record, so that ``saved`` are found at their new places.
 
     ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
@@ -139,7 +139,7 @@ def plan_repair(
             continue
         again.append(entry)
         contents |= dict.fromkeys(used)
-    return Repair((*hidden, *again), list(contents), lost_count)
+    return Resettlement((*hidden, *again), list(contents), lost_count)
 
 
 def saved_and_lost(
