@@ -249,7 +249,7 @@ def test_a_place_that_another_writer_made_is_as_good_as_a_fresh_one(objects: Int
         announce(objects, own)
         objects.delete(own)
 
-    storage._refreshed_at = float("inf")
+    storage._parts.recorder.lookout.looked_s = float("inf")
     objects.before_listings = [condemn_own]
     with storage:
         noise(1, SIZES[1])

@@ -305,7 +305,7 @@ def test_a_call_whose_result_is_in_a_damaged_journal_is_made_again(
     """Its own journal is whole; what it names is nowhere."""
     store = FaultStore(disk, [Rule(ErrorBefore(), "put", times=None)])
     storage = Storage(store)
-    session = context.enter(storage._book)
+    session = context.enter(storage._parts.book)
     ref: Any = noise(1, SIZES[1])
     total(ref)
     with pytest.raises(StoreUnavailableError):

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from blake3 import blake3
 
-from mandala_cas.blobs.packs import NONCE_SIZE, Pack, Placement, seal_pack
+from mandala_cas.blobs.packs import Pack, Placement, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.value import open_value, seal_value
 from mandala_cas.envelope.seal import Sealed
@@ -27,7 +27,7 @@ from mandala_cas.model.ids import (
     SourceHash,
 )
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.layout import BLOBS, PACKS, SEGMENTS
+from mandala_cas.objectstore.layout import BLOBS, NONCE_SIZE, PACKS, SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import (
     CrashPoint,

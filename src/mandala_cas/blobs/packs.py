@@ -29,9 +29,7 @@ from mandala_cas.envelope.seal import ALIGNMENT, Compression, Kind, Sealed, seal
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer
-from mandala_cas.objectstore.layout import pack_name
-
-NONCE_SIZE: Final = 16
+from mandala_cas.objectstore.layout import NONCE_SIZE, pack_name
 
 _PLACE: Final = struct.Struct("<QQ")
 _ROW_SIZE: Final = PayloadHash.SIZE + _PLACE.size

@@ -186,9 +186,13 @@ class KeptPart:
         """Return what names the record in one row of ``calls``."""
         return _dot(self.call_dots(), checked_row(row, self.call_count))
 
+    def tag_dots(self) -> Dots:
+        """Return the dots of all rows of ``tags``."""
+        return _dots(self._tables[TAG_DOTS])
+
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""
-        return _dot(_dots(self._tables[TAG_DOTS]), checked_row(row, self.tags.row_count))
+        return _dot(self.tag_dots(), checked_row(row, self.tags.row_count))
 
     def rows_named_by(self, tombstone: Tombstone) -> range:
         """Return the rows of ``calls`` that a tombstone hides."""
@@ -196,7 +200,7 @@ class KeptPart:
 
     def tag_rows_named_by(self, untag: Untag) -> range:
         """Return the rows of ``tags`` that are hidden."""
-        return _named(_dots(self._tables[TAG_DOTS]), untag)
+        return _named(self.tag_dots(), untag)
 
 
 def _check_texts(table: Table) -> None:

@@ -12,6 +12,8 @@ from mandala_cas.index.sorting import order_of_prefixes
 from mandala_cas.log.columns import FixedColumn, NumberColumn
 from mandala_cas.log.tables import Table
 
+Prefixes = npt.NDArray[np.uint64]
+
 PREFIX_SIZE: Final = 8
 
 
@@ -28,7 +30,7 @@ class PrefixIndex:
 
     def of(self, id_: bytes) -> list[int]:
         """Return the rows of an id, in the order in which they were put."""
-        prefix = int.from_bytes(id_[:PREFIX_SIZE], "big")
+        prefix = prefix_of(id_)
         prefixes, found = self._prefixes, []
         at = bisect_left(prefixes, prefix)
         while at < len(prefixes) and prefixes[at] == prefix:
@@ -54,7 +56,15 @@ def order_of(name: str, ids: FixedColumn, *then: npt.NDArray[np.number]) -> Tabl
     return Table(name, len(rows), columns)
 
 
-def prefixes_of(ids: FixedColumn) -> npt.NDArray[np.uint64]:
-    """Return the first bytes of each id as a number that sorts as they do."""
+def prefix_of(id_: bytes) -> int:
+    """Return the first bytes of an id as a number that sorts as they do."""
+    return int.from_bytes(id_[:PREFIX_SIZE], "big")
+
+
+def prefixes_of(ids: FixedColumn) -> Prefixes:
+    """Return what ``prefix_of`` gives for each of ``ids``.
+
+    Prefixes stand for ids where a mix-up of two cannot harm: where it keeps what could go.
+    """
     raw = np.frombuffer(ids.data, ">u8").reshape(-1, ids.width // PREFIX_SIZE)
     return raw[:, 0].astype(np.uint64)

@@ -56,7 +56,7 @@ def _live_rows(parts: Sequence[LogPart], filled: Sequence[LogPart]) -> Order:
     graves = graves_of(parts)
     alive = np.flatnonzero(~graves.hides(dots)) if len(graves) else np.arange(len(ids))
     rows = alive[order_of_ids(ids[alive])]
-    begins = begins_of(ids[rows])
+    begins = begins_of(*ids[rows].T)
     if not begins.all():
         # The best record of each call comes first among its own, where `begins` points.
         precedence = (dots.rows, dots.seqs, dots.writers, started)
@@ -116,7 +116,7 @@ def _refs(
     """Return the code of the ref in each of the slots ``at``, and the refs in order."""
     ids = words_of(histories)[at]
     order = order_of_ids(ids)
-    begins = begins_of(ids[order])
+    begins = begins_of(*ids[order].T)
     numbers = np.cumsum(begins) - 1
     codes = np.empty(len(at), np.uint32)
     codes[order] = numbers

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mandala_cas.log.columns import FixedColumn
+from mandala_cas.log.graves import Flags
 
 Words = npt.NDArray[np.uint64]
 Order = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 def words_of(ids: FixedColumn) -> Words:
@@ -26,11 +26,22 @@ def order_of_ids(words: Words) -> Order:
     return np.lexsort(words.T[::-1]) if collides.any() else order
 
 
-def begins_of(lines: Words) -> Flags:
-    """Tell of each of sorted lines whether it differs from the one before."""
-    begins = np.ones(len(lines), bool)
-    begins[1:] = (lines[1:] != lines[:-1]).any(axis=1)
+def begins_of(*columns: npt.NDArray[np.number]) -> Flags:
+    """Tell of each row of sorted columns whether it differs from the one before."""
+    begins = np.ones(len(columns[0]), bool)
+    if len(begins):
+        begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
     return begins
+
+
+def among(wanted: npt.NDArray[np.number], ascending: npt.NDArray[np.number]) -> Flags:
+    """Tell of each of ``wanted`` whether it is in an array that ascends."""
+    if not len(ascending):
+        return np.zeros(len(wanted), bool)
+    places = np.searchsorted(ascending, wanted)
+    places[places == len(ascending)] = 0
+    found: Flags = ascending[places] == wanted
+    return found
 
 
 def order_of_prefixes(prefixes: npt.NDArray[np.uint64], *then: npt.NDArray[np.number]) -> Order:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.part import LogPart
-from mandala_cas.model.entries import TagRecord, Untag
-from mandala_cas.model.ids import Dot, WriterId
+from mandala_cas.model.entries import TagRecord
+from mandala_cas.model.ids import Dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +29,13 @@ def tags_in_effect(parts: Iterable[LogPart]) -> dict[str, list[Tagged]]:
     twice is there twice: whoever takes the tag away must name both records.
     """
     known = list(parts)
-    hidden: dict[tuple[WriterId, int], list[Untag]] = defaultdict(list)
-    for part in known:
-        for untag in part.untags:
-            hidden[untag.writer, untag.seq].append(untag)
+    hidden = Graves.of(untag for part in known for untag in part.untags)
     found: dict[str, list[Tagged]] = defaultdict(list)
     for part in known:
-        for row in range(part.tags.row_count):
-            dot = part.tag_dot(row)
-            if not _is_hidden(dot, hidden.get((dot.writer, dot.seq), ())):
-                record = part.tag_record(row)
-                found[record.name].append(Tagged(record, dot))
+        for row in np.flatnonzero(~hidden.hides(part.tag_dots())).tolist():
+            record = part.tag_record(row)
+            found[record.name].append(Tagged(record, part.tag_dot(row)))
     return {
         name: sorted(found[name], key=lambda tagged: (tagged.record.created_us, tagged.dot))
         for name in sorted(found)
     }
-
-
-def _is_hidden(dot: Dot, untags: Sequence[Untag]) -> bool:
-    """Tell whether one of ``untags`` names a record of their segment."""
-    return any(untag.first <= dot.row <= untag.last for untag in untags)

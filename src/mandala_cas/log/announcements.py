@@ -15,10 +15,10 @@ then a writer makes a copy that was not needed, and nothing else happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +33,12 @@ from mandala_cas.log.checks import is_time
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.tables import DIRECTORY_MAX, Schema, Table, decode_tables, encode_tables
 from mandala_cas.objectstore.api import ByteRange, ObjectStore
-from mandala_cas.objectstore.layout import collection_name, parse_collection_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, collection_name, parse_collection_name
 
 READER_VERSION: Final = 1
 CONDEMNED: Final = "condemned"
 DONE: Final = "done"
 NAMES_MAX: Final = 1 << 20
-NONCE_SIZE: Final = 16
 ANNOUNCEMENT_SIZE_MAX: Final = 8 * NAMES_MAX + DIRECTORY_MAX + 2 * HEADER_MAX
 
 _DIGEST_SIZE: Final = 8
@@ -199,6 +198,17 @@ def decode_done(name: str, data: bytes) -> Done:
         spared_count=_count(envelope.header, "spared_count", name),
         signature=envelope.signature,
     )
+
+
+class AnnouncementReader(Protocol):
+    """What commits and compaction ask of announcements; ``Announcements`` is one."""
+
+    @property
+    def damaged(self) -> Mapping[str, MandalaError]:
+        """What could not be read, by name."""
+
+    def read(self, names: Iterable[str]) -> Sequence[Container[str]]:
+        """Return what is condemned by those of ``names`` that condemn."""
 
 
 class Announcements:

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mandala_cas.envelope.packing import corruption
-from mandala_cas.log.packed import SEGMENTS
-from mandala_cas.log.ranges import are_named, count_below, named_rows
+from mandala_cas.log.graves import Graves
+from mandala_cas.log.packed import SEGMENTS, dots_of
 from mandala_cas.log.rows import CALLS, TAGS, VALUES
 from mandala_cas.log.run import Run
 from mandala_cas.log.run_part import RunPart
 from mandala_cas.model.entries import Tombstone, Untag
-from mandala_cas.model.ids import WriterId
 
-_Counts = npt.NDArray[np.number]
+_Counts = npt.NDArray[np.unsignedinteger]
 
 
 def check_conservation(run: Run, parts: Mapping[str, RunPart]) -> None:
@@ -51,20 +50,15 @@ def _check(
     hidden: Sequence[Tombstone] | Sequence[Untag],
 ) -> None:
     """Check the law for calls, or for tags."""
-    named = named_rows(hidden)
+    graves, segments = Graves.of(hidden), run.covered
     kept = np.concatenate([_rows_of_segments(part, table) for part in parts])
-    expected = covered.astype(np.int64)
-    if named:
-        writers, seqs = run.covered.writers.rows(), run.covered.seqs.tolist()
-        for row, key in enumerate(zip(writers, seqs, strict=True)):
-            spans = named.get((WriterId(key[0]), key[1]))
-            if spans:
-                expected[row] -= count_below(spans, int(covered[row]))
+    writers = np.frombuffer(segments.writers.data, ">u8").astype(np.uint64)
+    expected = covered.astype(np.int64) - graves.count_below(writers, segments.seqs, covered)
     if (kept != expected).any():
         row = int(np.argmax(kept != expected))
         raise corruption(
             run.name,
-            f"holds {int(kept[row])} {table} of segment {run.covered.segment_ids[row].hex()}, "
+            f"holds {int(kept[row])} {table} of segment {segments.segment_ids[row].hex()}, "
             f"where {int(expected[row])} of {int(covered[row])} are not hidden",
         )
     # Rows are there once each, so with the counts right these two leave no other rows to be there.
@@ -73,10 +67,7 @@ def _check(
         codes, rows = part.tables[table].numbers("segment"), part.tables[table].numbers("row")
         if (rows >= covered[begin:][codes]).any():
             raise corruption(part.name, f"has {table} that no covered segment had")
-        if any(
-            are_named(named[key], rows[at].astype(np.uint32)).any()
-            for key, at in _rows_by_segment(part, table, set(named))
-        ):
+        if graves.hides(dots_of(part.tables, table)).any():
             raise corruption(part.name, f"has {table} that {run.name} hides")
         begin += part.tables[SEGMENTS].row_count
 
@@ -85,17 +76,3 @@ def _rows_of_segments(part: RunPart, table: str) -> npt.NDArray[np.int64]:
     """Return how many rows of each of its segments a part has."""
     count = part.tables[SEGMENTS].row_count
     return np.bincount(part.tables[table].numbers("segment"), minlength=count)
-
-
-def _rows_by_segment(
-    part: RunPart, table: str, wanted: set[tuple[WriterId, int]]
-) -> list[tuple[tuple[WriterId, int], npt.NDArray[np.intp]]]:
-    """Return which rows are of those segments of a part that are wanted."""
-    segments, codes = part.tables[SEGMENTS], part.tables[table].numbers("segment")
-    keys = zip(segments.fixed("writer").rows(), segments.numbers("seq").tolist(), strict=True)
-    found = []
-    for code, (writer, seq) in enumerate(keys):
-        key = (WriterId(writer), seq)
-        if key in wanted:
-            found.append((key, np.flatnonzero(codes == code)))
-    return found

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mandala_cas.log.columns import FixedColumn
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.packed import (
     CODECS,
     CONTENTS,
@@ -24,21 +25,19 @@ from mandala_cas.log.packed import (
     SEGMENTS,
     Rows,
     Tables,
+    dots_of,
     drop_unnamed,
     join,
     keep_segments,
     merge_equal,
     recode,
     select,
-    slot_counts,
     take_table,
 )
 from mandala_cas.log.part_checks import dot_groups
-from mandala_cas.log.ranges import Spans, are_named, named_rows
-from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES
+from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES, slot_counts
 from mandala_cas.log.tables import Table
 from mandala_cas.model.entries import Tombstone, Untag
-from mandala_cas.model.ids import WriterId
 
 PART_CALLS_MAX: Final = 1 << 18
 PART_SIZE_GOAL: Final = 64 << 20
@@ -68,8 +67,8 @@ def merge(
     tables = _with_sorted_segments(join(inputs))
     for named in (CONTENTS, HISTORIES, HASHES, CODECS, INLINE):
         tables = merge_equal(tables, named)
-    calls = _live(tables, CALLS, named_rows(tombstones))
-    tags = _live(tables, TAGS, named_rows(untags))
+    calls = _live(tables, CALLS, Graves.of(tombstones))
+    tags = _live(tables, TAGS, Graves.of(untags))
     segments = tables[VALUES].numbers("segment")
     by_segment = np.argsort(segments, kind="stable")
     tables = select(tables, calls=calls, values=by_segment, tags=tags)
@@ -106,21 +105,11 @@ def _with_sorted_segments(tables: Tables) -> dict[str, Table]:
     return {**moved, OTHERS: take_table(moved[OTHERS], others)}
 
 
-def _live(tables: Tables, table: str, named: dict[tuple[WriterId, int], Spans]) -> Rows:
-    """Return the rows of calls or tags that nothing names, sorted by dot."""
-    segments = tables[SEGMENTS]
+def _live(tables: Tables, table: str, graves: Graves) -> Rows:
+    """Return the rows of calls or tags that nothing hides, sorted by dot."""
     codes, rows = tables[table].numbers("segment"), tables[table].numbers("row")
-    groups = dot_groups(segments)[codes]
-    order = np.lexsort((codes, rows, groups))
-    writers, seqs = segments.fixed("writer"), segments.numbers("seq").tolist()
-    ordered = groups[order]
-    alive = np.ones(len(order), bool)
-    for group, (writer, seq) in enumerate(dict.fromkeys(zip(writers.rows(), seqs, strict=True))):
-        spans = named.get((WriterId(writer), seq)) if named else None
-        if spans:
-            begin, end = (int(np.searchsorted(ordered, group, side)) for side in ("left", "right"))
-            alive[begin:end] = ~are_named(spans, rows[order[begin:end]].astype(np.uint32))
-    return order[alive]
+    order = np.lexsort((codes, rows, dot_groups(tables[SEGMENTS])[codes]))
+    return order[~graves.hides(dots_of(tables, table))[order]]
 
 
 def _are_needed(tables: Tables) -> npt.NDArray[np.bool_]:
@@ -159,7 +148,7 @@ def _sizes(tables: Tables) -> npt.NDArray[np.int64]:
     """Return about how many bytes the rows of each segment take."""
     count = tables[SEGMENTS].row_count
     values, payloads = tables[VALUES], tables[INLINE].bytes("payload")
-    calls = _CALL_SIZE + _SLOT_SIZE * slot_counts(tables)
+    calls = _CALL_SIZE + _SLOT_SIZE * slot_counts(tables[CALLS], tables[SLOTS])
     of_payload = np.concatenate([[0], np.diff(payloads.offsets.astype(np.int64))])
     of_value = _VALUE_SIZE + of_payload[values.numbers("inline")]
     others = np.diff(tables[OTHERS].bytes("data").offsets.astype(np.int64))

@@ -23,7 +23,8 @@ from mandala_cas.log.columns import (
     RawColumn,
     TextColumn,
 )
-from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES
+from mandala_cas.log.part import Dots
+from mandala_cas.log.rows import CALLS, SLOTS, TAGS, VALUES, slot_counts
 from mandala_cas.log.tables import Schema, Table
 from mandala_cas.log.taking import join_columns, take_rows
 
@@ -112,16 +113,17 @@ Tables = Mapping[str, Table]
 Rows = npt.NDArray[np.intp]
 
 
-def slot_counts(tables: Tables) -> npt.NDArray[np.intp]:
-    """Return how many slots each call has."""
-    starts = tables[CALLS].numbers("slot_start").astype(np.intp)
-    counts: Rows = np.diff(starts, append=np.intp(tables[SLOTS].row_count))
-    return counts
+def dots_of(tables: Tables, table: str) -> Dots:
+    """Return the dots of the rows of calls or tags."""
+    segments, codes = tables[SEGMENTS], tables[table].numbers("segment")
+    writers = np.frombuffer(segments.fixed("writer").data, ">u8").astype(np.uint64)
+    seqs = segments.numbers("seq").astype(np.uint32)
+    return Dots(writers[codes], seqs[codes], tables[table].numbers("row").astype(np.uint32))
 
 
 def select(tables: Tables, *, calls: Rows, values: Rows, tags: Rows) -> dict[str, Table]:
     """Return some calls with their slots, some values and some tags, in the order given."""
-    counts = slot_counts(tables)[calls]
+    counts = slot_counts(tables[CALLS], tables[SLOTS])[calls]
     starts = np.zeros(len(calls) + 1, np.intp)
     np.cumsum(counts, out=starts[1:])
     old = tables[CALLS].numbers("slot_start").astype(np.intp)[calls]

@@ -38,11 +38,10 @@ from mandala_cas.log.packed import (
     Tables,
     drop_unnamed,
     merge_equal,
-    slot_counts,
     with_codes,
     with_columns,
 )
-from mandala_cas.log.rows import CALLS, SCHEMA, SLOTS, TAGS, VALUES
+from mandala_cas.log.rows import CALLS, SCHEMA, SLOTS, TAGS, VALUES, slot_counts
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table, encode_tables
 from mandala_cas.log.taking import join_columns, take_rows
@@ -254,7 +253,9 @@ def _derive_hashes(tables: Tables) -> dict[str, Table]:
 def _are_own(tables: Tables) -> npt.NDArray[np.uint8]:
     """Tell of each value whether a call or a tag of the segment that placed it uses it."""
     contents = tables[CONTENTS].row_count
-    origin = np.repeat(tables[CALLS].numbers("segment").astype(np.int64), slot_counts(tables))
+    origin = np.repeat(
+        tables[CALLS].numbers("segment").astype(np.int64), slot_counts(tables[CALLS], tables[SLOTS])
+    )
 
     def pairs(segments: npt.NDArray[np.int64], table: str) -> npt.NDArray[np.int64]:
         return segments * contents + tables[table].numbers("content").astype(np.int64)

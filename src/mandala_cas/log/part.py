@@ -108,6 +108,10 @@ class LogPart(Protocol):
         """Return what names the record in one row of ``calls``."""
         ...
 
+    def tag_dots(self) -> Dots:
+        """Return the dots of all rows of ``tags``."""
+        ...
+
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""
         ...

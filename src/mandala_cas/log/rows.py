@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from mandala_cas.log.columns import (
     Column,
     bytes_column,
@@ -104,6 +107,13 @@ def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
         TAGS: _tag_table([entry for entry in entries if isinstance(entry, TagRecord)]),
         UNTAGS: untag_table([entry for entry in entries if isinstance(entry, Untag)]),
     }
+
+
+def slot_counts(calls: Table, slots: Table) -> npt.NDArray[np.int64]:
+    """Return how many slots each call has."""
+    starts = calls.numbers("slot_start").astype(np.int64)
+    counts: npt.NDArray[np.int64] = np.diff(starts, append=np.int64(slots.row_count))
+    return counts
 
 
 def read_call(calls: Table, slots: Table, row: int) -> CallRecord:

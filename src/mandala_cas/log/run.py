@@ -42,9 +42,8 @@ from mandala_cas.log.segment import READER_VERSION
 from mandala_cas.log.tables import DIRECTORY_MAX, Schema, Table, decode_tables, encode_tables
 from mandala_cas.model.entries import Tombstone, Untag
 from mandala_cas.model.ids import SegmentId
-from mandala_cas.objectstore.layout import parse_run_name, run_name, run_part_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, parse_run_name, run_name, run_part_name
 
-NONCE_SIZE: Final = 16
 PARTS: Final = "parts"
 RUN_RAW_MAX: Final = 1 << 28
 # What does not shrink is stored raw, and zstd grows nothing by a hundredth.

@@ -11,13 +11,12 @@ from mandala_cas.envelope.seal import Sealed
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import UsageError
 from mandala_cas.log.covered import Covered, cover_segments, unite
+from mandala_cas.log.graves import Graves, merge_tombstones
 from mandala_cas.log.merge import PartLimits, merge, split
 from mandala_cas.log.packed import INLINE, SEGMENTS, Tables
 from mandala_cas.log.packing import pack_segments
-from mandala_cas.log.ranges import merge_tombstones, merge_untags
 from mandala_cas.log.rows import CALLS, TAGS, VALUES
 from mandala_cas.log.run import (
-    NONCE_SIZE,
     PartKind,
     Run,
     RunHeader,
@@ -29,7 +28,7 @@ from mandala_cas.log.run_part import RunPart, SealedPart, encode_inline_part, en
 from mandala_cas.log.segment import READER_VERSION, Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.model.ids import KeyId, SegmentId
-from mandala_cas.objectstore.layout import GENERATION_MAX
+from mandala_cas.objectstore.layout import GENERATION_MAX, NONCE_SIZE
 
 _LIBRARY: Final = f"mandala-cas {__version__}"
 
@@ -88,7 +87,7 @@ def make_run(
         raise UsageError(f"a run has a generation up to {GENERATION_MAX}, this would be one more")
     sources: list[Segment | Run] = [*segments, *runs]
     tombstones = merge_tombstones(t for source in sources for t in source.tombstones)
-    untags = merge_untags(u for source in sources for u in source.untags)
+    untags = Graves.of(u for source in sources for u in source.untags).untags()
     covered = unite([cover_segments(inputs.segments), *(run.covered for run in runs)])
     rows = merge(_rows_of(inputs), tombstones, untags)
     parts: dict[str, Sealed] = {}

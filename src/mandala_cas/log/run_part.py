@@ -32,12 +32,13 @@ from mandala_cas.log.packed import (
     PACKED_SCHEMA,
     SEGMENTS,
     Tables,
+    dots_of,
     keep_segments,
 )
 from mandala_cas.log.part import Dots
 from mandala_cas.log.part_checks import check_part, dot_groups
 from mandala_cas.log.rows import CALLS, TAGS, VALUES, read_tag
-from mandala_cas.log.run import NONCE_SIZE, PartKind
+from mandala_cas.log.run import PartKind
 from mandala_cas.log.segment import READER_VERSION
 from mandala_cas.log.tables import DIRECTORY_MAX, Table, decode_tables, encode_tables
 from mandala_cas.log.unpacking import (
@@ -50,7 +51,7 @@ from mandala_cas.log.unpacking import (
 )
 from mandala_cas.model.entries import CallRecord, TagRecord, Tombstone, Untag, ValueRecord
 from mandala_cas.model.ids import Dot, SegmentId, WriterId
-from mandala_cas.objectstore.layout import is_run_part_name, run_part_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, is_run_part_name, run_part_name
 
 PART_RAW_MAX: Final = 1 << 29
 # What does not shrink is stored raw, and zstd grows nothing by a hundredth.
@@ -185,15 +186,15 @@ class RunPart:
 
     def call_dots(self) -> Dots:
         """Return the dots of all rows of ``calls``."""
-        segments, calls = self.tables[SEGMENTS], self.tables[CALLS]
-        codes = calls.numbers("segment")
-        writers = np.frombuffer(segments.fixed("writer").data, ">u8").astype(np.uint64)
-        seqs = segments.numbers("seq").astype(np.uint32)
-        return Dots(writers[codes], seqs[codes], calls.numbers("row").astype(np.uint32))
+        return dots_of(self.tables, CALLS)
 
     def dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``calls``."""
         return self._dot(row, CALLS)
+
+    def tag_dots(self) -> Dots:
+        """Return the dots of all rows of ``tags``."""
+        return dots_of(self.tables, TAGS)
 
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""

@@ -136,16 +136,15 @@ class Segment:
 
     def call_dots(self) -> Dots:
         """Return the dots of all rows of ``calls``."""
-        count = self.calls.row_count
-        return Dots(
-            np.full(count, int.from_bytes(self.header.writer, "big"), np.uint64),
-            np.full(count, self.header.seq, np.uint32),
-            np.arange(count, dtype=np.uint32),
-        )
+        return self._dots(self.calls)
 
     def dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``calls``."""
         return Dot(self.header.writer, self.header.seq, _checked(row, self.calls))
+
+    def tag_dots(self) -> Dots:
+        """Return the dots of all rows of ``tags``."""
+        return self._dots(self.tags)
 
     def tag_dot(self, row: int) -> Dot:
         """Return what names the record in one row of ``tags``."""
@@ -158,6 +157,15 @@ class Segment:
     def tag_rows_named_by(self, untag: Untag) -> range:
         """Return the rows of ``tags`` that are hidden."""
         return self._named(untag, self.tags.row_count)
+
+    def _dots(self, table: Table) -> Dots:
+        """Return the dots of all rows of calls or tags."""
+        count = table.row_count
+        return Dots(
+            np.full(count, int.from_bytes(self.header.writer, "big"), np.uint64),
+            np.full(count, self.header.seq, np.uint32),
+            np.arange(count, dtype=np.uint32),
+        )
 
     def _named(self, entry: Tombstone | Untag, row_count: int) -> range:
         """Return the rows that ``entry`` names; it may name more than there are."""

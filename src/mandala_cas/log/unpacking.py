@@ -31,9 +31,17 @@ from mandala_cas.log.packed import (
     HISTORIES,
     OUTPUT,
     Tables,
-    slot_counts,
 )
-from mandala_cas.log.rows import CALLS, SCHEMA, SLOTS, TAGS, VALUES, call_of_slots, slots_of_call
+from mandala_cas.log.rows import (
+    CALLS,
+    SCHEMA,
+    SLOTS,
+    TAGS,
+    VALUES,
+    call_of_slots,
+    slot_counts,
+    slots_of_call,
+)
 from mandala_cas.log.tables import Table
 from mandala_cas.log.taking import take_rows
 from mandala_cas.model.entries import CallRecord, Slot, Tier, ValueRecord
@@ -202,7 +210,9 @@ def derived_histories(
     assert isinstance(rows, FixedColumn), "content ids are of fixed size"
     found[constants] = _voids(constant_history_ids(rows.rows()), _HISTORY_SIZE)[codes]
     outputs = np.flatnonzero(kinds == OUTPUT)
-    owners = np.repeat(np.arange(tables[CALLS].row_count), slot_counts(tables))[outputs]
+    owners = np.repeat(
+        np.arange(tables[CALLS].row_count), slot_counts(tables[CALLS], tables[SLOTS])
+    )[outputs]
     call_ids = tables[CALLS].fixed("call_id")
     names = slots.text("name")
     for code, word in enumerate(names.words):

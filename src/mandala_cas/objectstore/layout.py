@@ -22,6 +22,7 @@ RUNS: Final = "manifest/2-run/"
 COLLECTIONS: Final = "manifest/3-gc/"
 RUN_PARTS: Final = "run-parts/"
 QUARANTINE: Final = "bad/"
+HOLES: Final = "bad/holes/"
 PACKS: Final = "packs/"
 BLOBS: Final = "blobs/"
 LOCAL: Final = "local/"
@@ -39,9 +40,13 @@ _BLOB: Final = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})(?:~[0-9a-f]{32})?
 _RUN: Final = re.compile(r"manifest/2-run/([0-9]{3})-([0-9a-f]{64})")
 _RUN_PART: Final = re.compile(r"run-parts/([0-9a-f]{2})/([0-9a-f]{64})")
 _COLLECTION: Final = re.compile(r"manifest/3-gc/([0-9a-f]{64})\.(condemned|done)")
+_QUARANTINED: Final = re.compile(r"bad/(.+)~[0-9a-f]{16}")
+_HOLE: Final = re.compile(r"bad/holes/([0-9a-f]{16})-([0-9a-f]{6})")
 _SEQ_MAX: Final = 0xFFFFFF
 GENERATION_MAX: Final = 999
-BLOB_NONCE_SIZE: Final = 16
+# Fresh random bytes, in the name of an object or in the bytes that its name is a hash of: a name
+# that was deleted once never comes back.
+NONCE_SIZE: Final = 16
 
 
 class SegmentName(NamedTuple):
@@ -159,6 +164,31 @@ def pack_name(digest: bytes) -> str:
     """Return the name of a pack; ``digest`` is blake3 of the whole object."""
     text = digest.hex()
     return f"{PACKS}{text[:2]}/{text}"
+
+
+def quarantine_name(name: str, digest: bytes) -> str:
+    """Return where an object is put aside; ``digest`` is blake3 of it, which may not be the first.
+
+    One name may be damaged twice, with other bytes each time.
+    """
+    return f"{QUARANTINE}{name}~{digest[:8].hex()}"
+
+
+def name_before_quarantine(name: str) -> str | None:
+    """Return the name that an object had which was put aside, or None if ``name`` is not one's."""
+    found = _QUARANTINED.fullmatch(name)
+    return None if found is None else found[1]
+
+
+def hole_name(writer: WriterId, seq: int) -> str:
+    """Return the name under which a missing segment is put down as lost."""
+    return f"{HOLES}{writer.hex()}-{seq:06x}"
+
+
+def parse_hole_name(name: str) -> tuple[WriterId, int] | None:
+    """Return which segment a name puts down as lost, or None if it is not such a name."""
+    found = _HOLE.fullmatch(name)
+    return None if found is None else (WriterId(bytes.fromhex(found[1])), int(found[2], 16))
 
 
 def check_payload_name(name: str) -> str:

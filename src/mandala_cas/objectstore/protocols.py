@@ -14,7 +14,7 @@ from mandala_cas.objectstore.api import Capabilities
 
 
 @dataclass(frozen=True, slots=True)
-class Promises:
+class ProtocolPromises:
     """What holds of every store that is reached by one protocol.
 
     ``atomic_put``: an object is what was put, whole, or it is not there. ``one_listing``: one
@@ -40,15 +40,15 @@ class Promises:
         )
 
 
-_CLOUD: Final = Promises(
+_CLOUD: Final = ProtocolPromises(
     atomic_put=True, one_listing=True, strong_list=True, flat_list=True, mtime=True
 )
 # Documented as strong, but in which order pages come, and what fields they have, was never seen.
-_OTHER_CLOUD: Final = Promises(atomic_put=True, one_listing=True, strong_list=True)
+_OTHER_CLOUD: Final = ProtocolPromises(atomic_put=True, one_listing=True, strong_list=True)
 # Servers and clients on the way remember directories, for a minute or so.
-_FILES: Final = Promises(mtime=True)
+_FILES: Final = ProtocolPromises(mtime=True)
 
-_PROMISES: Final[Mapping[str, Promises]] = {
+_PROMISES: Final[Mapping[str, ProtocolPromises]] = {
     "s3": _CLOUD,
     "s3a": _CLOUD,
     "gs": _CLOUD,
@@ -59,7 +59,9 @@ _PROMISES: Final[Mapping[str, Promises]] = {
     "oss": _OTHER_CLOUD,
     "oci": _OTHER_CLOUD,
     # fsspec's, which walks its dictionaries.
-    "memory": Promises(atomic_put=True, one_listing=True, strong_list=True, persistent=False),
+    "memory": ProtocolPromises(
+        atomic_put=True, one_listing=True, strong_list=True, persistent=False
+    ),
     "file": _FILES,
     "local": _FILES,
     "sftp": _FILES,
@@ -67,19 +69,19 @@ _PROMISES: Final[Mapping[str, Promises]] = {
     "smb": _FILES,
     "hdfs": _FILES,
     "arrow_hdfs": _FILES,
-    "webdav": Promises(),
-    "webhdfs": Promises(),
+    "webdav": ProtocolPromises(),
+    "webhdfs": ProtocolPromises(),
 }
 
 # A directory bucket of S3 Express lists in no order: https://docs.aws.amazon.com, ListObjectsV2.
 _UNORDERED_SUFFIX: Final = "--x-s3"
 
 
-def promises_of(protocol: str, bucket: str = "") -> Promises:
+def promises_of(protocol: str, bucket: str = "") -> ProtocolPromises:
     """Return what may be relied on in ``bucket`` of a store that is reached by ``protocol``."""
-    promises = _PROMISES.get(protocol, Promises())
+    promises = _PROMISES.get(protocol, ProtocolPromises())
     if bucket.endswith(_UNORDERED_SUFFIX):
-        return Promises(
+        return ProtocolPromises(
             atomic_put=promises.atomic_put,
             one_listing=promises.one_listing,
             strong_list=promises.strong_list,

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mandala_cas.index.prefixes import Prefixes, prefixes_of
+from mandala_cas.index.sorting import among, begins_of
 from mandala_cas.log.part import LogPart
-from mandala_cas.upkeep.liveness import Prefixes, among, prefixes_of, slot_counts
+from mandala_cas.log.rows import slot_counts
 
 Integers = npt.NDArray[np.int64]
 
@@ -46,7 +48,7 @@ def values_in(numbers: Mapping[str, int], parts: Iterable[LogPart]) -> PlacedVal
         np.concatenate(column) for column in zip(*rows, strict=True)
     )
     order = np.lexsort((offsets, objects))
-    first = is_first(objects[order], offsets[order])
+    first = begins_of(objects[order], offsets[order])
     kept = order[first]
     return PlacedValues(prefixes[kept], objects[kept], sizes[kept])
 
@@ -68,7 +70,7 @@ def ops_of(contents: Prefixes, parts: Iterable[LogPart]) -> tuple[list[str], Int
         if inside.any():
             op = part.calls.text("op")
             common = np.array([codes.setdefault(word, len(codes)) for word in op.words], np.int64)
-            of_slots = np.repeat(common[op.codes], slot_counts(part))
+            of_slots = np.repeat(common[op.codes], slot_counts(part.calls, part.slots))
             is_input = part.slots.numbers("is_output")[inside] == 0
             rows.append((slots[inside], is_input, of_slots[inside]))
     names = sorted(codes)
@@ -80,14 +82,6 @@ def ops_of(contents: Prefixes, parts: Iterable[LogPart]) -> tuple[list[str], Int
         ranks[[codes[name] for name in names]] = np.arange(len(names))
         ops = ranks[ops]
         order = np.lexsort((ops, is_input, prefixes))
-        first = order[is_first(prefixes[order])]
+        first = order[begins_of(prefixes[order])]
         found[np.searchsorted(contents, prefixes[first])] = ops[first]
     return names, found
-
-
-def is_first(*columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell of each row of sorted columns whether it differs from the one before."""
-    first = np.ones(len(columns[0]), np.bool_)
-    if len(first):
-        first[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-    return first

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mandala_cas.blobs.packs import NONCE_SIZE, Pack, group_for_packs, seal_pack
+from mandala_cas.blobs.packs import Pack, group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.writer import Group, Position
 from mandala_cas.model.entries import Entry, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot
+from mandala_cas.objectstore.layout import NONCE_SIZE
 from mandala_cas.values.spool import SpooledValue
 
 

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from mandala_cas.log.announcements import Condemned
-
-
-class ReadsAnnouncements(Protocol):
-    """Gives the announcements of a store, each fetched once."""
-
-    def read(self, names: Iterable[str]) -> list[Condemned]:
-        """Return what is condemned by those of ``names`` that condemn."""
-        ...
+from mandala_cas.log.announcements import AnnouncementReader
 
 
 class CondemnedNames:
@@ -25,7 +16,7 @@ class CondemnedNames:
 
     def __init__(
         self,
-        announcements: ReadsAnnouncements | None = None,
+        announcements: AnnouncementReader | None = None,
         is_promised: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Know none yet; without ``announcements`` there never are any.
@@ -34,7 +25,7 @@ class CondemnedNames:
         """
         self._announcements = announcements
         self._is_promised = is_promised
-        self._known: Sequence[Condemned] = ()
+        self._known: Sequence[Container[str]] = ()
 
     def update(self, names: Iterable[str]) -> None:
         """Read the announcements of these names, as far as they are new.

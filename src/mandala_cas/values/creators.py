@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mandala_cas.index.prefixes import prefix_of, prefixes_of
+from mandala_cas.index.sorting import among
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import CallRecord
@@ -69,10 +71,9 @@ def rows_of(column: FixedColumn, wanted: Collection[bytes]) -> list[int]:
     """Return the rows that hold one of ``wanted``, in order, without an object for each row."""
     if not len(column) or not wanted:
         return []
-    # Ids are hashes, so their first eight bytes leave next to nothing to compare in full.
-    prefixes = np.frombuffer(column.data, np.uint64).reshape(len(column), -1)[:, 0]
-    sought = np.frombuffer(b"".join(id_[:8] for id_ in wanted), np.uint64)
-    candidates: list[int] = np.flatnonzero(np.isin(prefixes, sought)).tolist()
+    # Ids are hashes, so their prefixes leave next to nothing to compare in full.
+    sought = np.array(sorted(map(prefix_of, wanted)), np.uint64)
+    candidates: list[int] = np.flatnonzero(among(prefixes_of(column), sought)).tolist()
     return [row for row in candidates if column[row] in wanted]
 
 

@@ -16,10 +16,10 @@ from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.batches import Batches, Clocks
 from mandala_cas.values.condemned import CondemnedNames
-from mandala_cas.values.repair import (
+from mandala_cas.values.resettling import (
     condemned_among,
     condemned_rows,
-    plan_repair,
+    plan_resettlement,
     renewed,
     saved_and_lost,
 )
@@ -77,11 +77,11 @@ class Recheck:
             rows = [copy.record for content_id in held for copy in self._lookup.copies(content_id)]
         doomed = condemned_among(rows, self._condemned.unpromised)
         if doomed:
-            self._repair(entries, doomed, held)
+            self._resettle(entries, doomed, held)
 
     def look(self) -> bool:
         """Repair what was condemned when it was published; tell whether anything was."""
-        is_repaired = False
+        is_resettled = False
         for batch in self._batches.published:
             if batch.is_checked or batch.segment is None:
                 continue
@@ -90,10 +90,10 @@ class Recheck:
                 batch.segment, _EVERYTHING if is_old else self._condemned.unpromised
             )
             if doomed:
-                self._repair(batch.entries, doomed, batch.held, is_old=is_old)
-                is_repaired = True
+                self._resettle(batch.entries, doomed, batch.held, is_old=is_old)
+                is_resettled = True
             batch.is_checked = True
-        return is_repaired
+        return is_resettled
 
     def _is_old(self, batch: Batch) -> bool:
         """Tell whether an announcement may have come and gone since the batch was begun.
@@ -106,7 +106,7 @@ class Recheck:
         )
         return age_s > DECISION_AGE_MAX_S
 
-    def _repair(
+    def _resettle(
         self,
         entries: Sequence[tuple[Entry, Dot | None]],
         doomed: Mapping[ContentId, Sequence[ValueRecord]],
@@ -127,7 +127,7 @@ class Recheck:
         saved, lost = saved_and_lost(sought, held, self._blobs)
         with self._batches.lock:
             alive = [item for item in entries if self._is_alive(*item)]
-            repair = plan_repair(alive, elsewhere | saved.keys(), lost)
+            repair = plan_resettlement(alive, elsewhere | saved.keys(), lost)
             if repair.entries:
                 anew = [renewed(found, self._draw) for found in saved.values()]
                 self._batches.add(repair.entries, (), repair.contents, anew=anew)

@@ -267,7 +267,7 @@ class Recorder(ForkAware):
     def look_again(
         self, entries: Sequence[tuple[Entry, Dot | None]], held: Mapping[ContentId, Held]
     ) -> None:
-        """Repair what a dead process published and did not look at again; a flush commits that.
+        """Resettle what a dead process published and did not look at again; a flush commits that.
 
         Raises:
             StoreUnavailableError: the store does not answer.

@@ -19,7 +19,7 @@ from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
-from mandala_cas.objectstore.layout import BLOB_NONCE_SIZE, blob_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.spool import Spool, SpooledValue
 
 
@@ -102,7 +102,7 @@ class ValueEncoder:
         nonce = self._nonce_for(encoded.payload_hash)
         name = blob_name(encoded.payload_hash, nonce)
         if self._is_condemned(name):
-            name = blob_name(encoded.payload_hash, self._draw(BLOB_NONCE_SIZE))
+            name = blob_name(encoded.payload_hash, self._draw(NONCE_SIZE))
         placed = replace(record, location=name, stored_size=sealed.size)
         if not self._writes:
             return PreparedValue(record.content_id, placed, _owned(sealed))

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.layout import blob_name
-
-NONCE_SIZE: Final = 16
+from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 
 
 class _Place(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mandala_cas.blobs.packs import NONCE_SIZE, Placement, seal_pack
+from mandala_cas.blobs.packs import Placement, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.value import seal_value
 from mandala_cas.envelope.seal import Kind, Sealed, seal
 from mandala_cas.errors import CorruptionError
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.layout import blob_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing.faults import FaultStore
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mandala_cas.blobs.packs import (
-    NONCE_SIZE,
     Pack,
     Placement,
     group_for_packs,
@@ -23,7 +22,7 @@ from mandala_cas.envelope.seal import Compression, Kind, Sealed, seal
 from mandala_cas.errors import CorruptionError, MandalaError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
-from mandala_cas.objectstore.layout import pack_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, pack_name
 
 NONCE = bytes(range(NONCE_SIZE))
 

@@ -8,9 +8,9 @@ from hashlib import sha256
 from itertools import count
 
 from mandala_cas.envelope.signatures import Signer
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.merge import PartLimits
 from mandala_cas.log.part import LogPart
-from mandala_cas.log.ranges import named_rows
 from mandala_cas.log.rows import VALUES, build_tables
 from mandala_cas.log.run import decode_run
 from mandala_cas.log.run_making import MadeRun, RunInputs, WholeRun, make_run
@@ -40,8 +40,8 @@ class State:
     calls: dict[Dot, CallRecord]
     tags: dict[Dot, TagRecord]
     places: frozenset[tuple[SegmentId, ValueRecord]]
-    hidden: dict[tuple[WriterId, int], list[tuple[int, int]]]
-    unnamed: dict[tuple[WriterId, int], list[tuple[int, int]]]
+    hidden: list[Untag]
+    unnamed: list[Untag]
 
 
 def nonce(size: int) -> bytes:
@@ -133,7 +133,7 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
             for id_ in part.segment_ids:
                 key = WriterId(id_[:8]), int.from_bytes(id_[8:12], "big")
                 origins.setdefault(key, set()).add(id_)
-    hidden, unnamed = named_rows(tombstones), named_rows(untags)
+    hidden, unnamed = Graves.of(tombstones).untags(), Graves.of(untags).untags()
     calls = {dot: call for dot, call in calls.items() if not _is_named(dot, hidden)}
     tags = {dot: tag for dot, tag in tags.items() if not _is_named(dot, unnamed)}
     used = {
@@ -149,10 +149,12 @@ def state_of(parts: Iterable[LogPart | WholeRun]) -> State:
     return State(calls, tags, places, hidden, unnamed)
 
 
-def _is_named(dot: Dot, named: dict[tuple[WriterId, int], list[tuple[int, int]]]) -> bool:
+def _is_named(dot: Dot, named: list[Untag]) -> bool:
     """Tell whether a dot is in one of the ranges."""
-    spans = named.get((dot.writer, dot.seq), [])
-    return any(first <= dot.row <= last for first, last in spans)
+    return any(
+        (item.writer, item.seq) == (dot.writer, dot.seq) and item.first <= dot.row <= item.last
+        for item in named
+    )
 
 
 def _places_of(part: LogPart) -> list[tuple[SegmentId, ValueRecord]]:

@@ -87,3 +87,22 @@ def test_a_million_rows_in_a_row_are_one_tombstone() -> None:
     tombstones = merge_dots(Dot(writer, 3, row) for row in range(10**5))
 
     assert tombstones == [Tombstone(writer, 3, 0, 10**5 - 1)]
+
+
+@given(st.lists(ranges, max_size=12), st.lists(dots, max_size=8))
+def test_hidden_rows_are_counted_as_they_are_hidden(
+    tombstones: list[Tombstone], segments: list[Dot]
+) -> None:
+    """Conservation counts without looking at rows, and must count what a look would find."""
+    columns = columns_of(segments)
+    sizes = np.minimum(columns.rows, 12)
+
+    counts = Graves.of(tombstones).count_below(columns.writers, columns.seqs, sizes)
+
+    assert counts.tolist() == [
+        sum(
+            any(names(t, Dot(item.writer, item.seq, row)) for t in tombstones)
+            for row in range(min(item.row, 12))
+        )
+        for item in segments
+    ]

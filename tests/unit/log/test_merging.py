@@ -20,9 +20,9 @@ from tests.unit.log.sample_runs import made_of, read_back, run_of, segment_of, s
 from mandala_cas.errors import UsageError
 from mandala_cas.log.columns import RawColumn
 from mandala_cas.log.conservation import check_conservation
+from mandala_cas.log.graves import merge_tombstones
 from mandala_cas.log.merge import PartLimits
 from mandala_cas.log.packed import HISTORIES, OTHERS
-from mandala_cas.log.ranges import merge_tombstones
 from mandala_cas.log.rows import SLOTS
 from mandala_cas.log.run_making import WholeRun
 from mandala_cas.log.segment import Segment
@@ -211,7 +211,7 @@ def test_tombstones_that_touch_become_one() -> None:
         [Tombstone(writer, 0, 5, 9), lost, Tombstone(writer, 0, 0, 4), Tombstone(writer, 1, 0, 0)]
     )
 
-    assert merged == (Tombstone(writer, 0, 0, 9), lost, Tombstone(writer, 1, 0, 0))
+    assert merged == [Tombstone(writer, 0, 0, 9), lost, Tombstone(writer, 1, 0, 0)]
 
 
 def placed(number: int) -> Entry:

@@ -16,14 +16,14 @@ from mandala_cas.objectstore.api import Capabilities
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.obstore_tree import PROTOCOLS
-from mandala_cas.objectstore.protocols import Promises, promises_of
+from mandala_cas.objectstore.protocols import ProtocolPromises, promises_of
 from mandala_cas.objectstore.remote import RemoteObjectStore
 
 
 @pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
 def test_the_three_clouds_are_believed(protocol: str) -> None:
     """They document it, and it was seen to hold."""
-    assert promises_of(protocol) == Promises(
+    assert promises_of(protocol) == ProtocolPromises(
         atomic_put=True, one_listing=True, strong_list=True, flat_list=True, mtime=True
     )
 

@@ -11,7 +11,6 @@ from mandala_cas.objectstore.api import Capabilities, ObjectInfo, ObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.upkeep.collecting.collect import collect, plan_collection
 from mandala_cas.upkeep.collecting.plan import CollectPlan
-from mandala_cas.upkeep.liveness import VisibleLog
 
 NOW_US = 1_700_000_000_000_000
 
@@ -20,7 +19,7 @@ def run(
     objects: ObjectStore,
     *,
     grace_s: float = 0,
-    view: VisibleLog | None = None,
+    view: LogView | None = None,
     signer: Signer | None = None,
     features: tuple[str, ...] = (),
 ) -> CollectPlan:

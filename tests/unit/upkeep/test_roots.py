@@ -14,6 +14,8 @@ from tests.unit.upkeep.small_stores import (
     tag_of,
 )
 
+from mandala_cas.index.sorting import among
+from mandala_cas.log.graves import Graves
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.log.segment import NO_PREVIOUS, Segment, decode_segment, encode_segment
 from mandala_cas.log.segment import segment_header as header_of
@@ -23,7 +25,6 @@ from mandala_cas.objectstore.api import ObjectInfo
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.upkeep.collecting.costs import UNKNOWN_OP, find_costs
 from mandala_cas.upkeep.collecting.roots import find_roots
-from mandala_cas.upkeep.liveness import Graves, among
 
 TEXTS = "abcdef"
 WRITERS = [WriterId(bytes([number]) * 8) for number in (1, 2, 255)]
@@ -150,7 +151,7 @@ def test_graves_are_what_ranges_name(
         np.array([row for _, _, row in ordered], np.uint32),
     )
 
-    found = Graves(graves).mask(columns).tolist()
+    found = Graves.of(graves).hides(columns).tolist()
 
     assert found == [
         any(g.writer == writer and g.seq == seq and g.first <= row <= g.last for g in graves)

@@ -11,15 +11,15 @@ from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import NotFoundError, StoreUnavailableError
 from mandala_cas.log.announcements import (
     NAMES_MAX,
-    NONCE_SIZE,
     Condemned,
     decode_condemned,
     digests_of,
     encode_condemned,
     encode_done,
 )
+from mandala_cas.log.graves import Flags
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
-from mandala_cas.upkeep.liveness import Mask
+from mandala_cas.objectstore.layout import NONCE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Crier:
 
 def announced_in(infos: Sequence[ObjectInfo], items: Iterable[Condemned]) -> list[ObjectInfo]:
     """Return those of ``infos`` that any of ``items`` condemns."""
-    mask: Mask = np.zeros(len(infos), np.bool_)
+    mask: Flags = np.zeros(len(infos), np.bool_)
     digests = digests_of(info.name for info in infos)
     for item in items:
         mask |= item.mask_of_digests(digests)

@@ -21,13 +21,15 @@ from typing import Final
 
 from blake3 import blake3
 
-from mandala_cas.blobs.packs import NONCE_SIZE, seal_pack
+from mandala_cas.blobs.packs import seal_pack
 from mandala_cas.blobs.value import seal_value
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import UsageError
 from mandala_cas.log.announcements import Announcements, Condemned, Done
+from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.objectstore.layout import NONCE_SIZE
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.upkeep.amounts import Amount
 from mandala_cas.upkeep.collecting.announcing import Crier, announced_in
@@ -44,7 +46,6 @@ from mandala_cas.upkeep.collecting.garbage import (
     sort_out,
 )
 from mandala_cas.upkeep.collecting.plan import CollectPlan, by_age
-from mandala_cas.upkeep.liveness import VisibleLog
 
 DAY_S: Final = 86_400.0
 GRACE_S: Final = 7 * DAY_S
@@ -60,7 +61,7 @@ _BATCH: Final = 1000
 
 
 def plan_collection(
-    objects: ObjectStore, view: VisibleLog, *, gc_features: Iterable[str], grace_s: float = GRACE_S
+    objects: ObjectStore, view: LogView, *, gc_features: Iterable[str], grace_s: float = GRACE_S
 ) -> CollectPlan:
     """Return what ``collect`` would delete now, and why the rest is kept. Writes nothing.
 
@@ -73,7 +74,7 @@ def plan_collection(
 
 def collect(
     objects: ObjectStore,
-    view: VisibleLog,
+    view: LogView,
     *,
     gc_features: Iterable[str],
     signer: Signer | None,
@@ -83,7 +84,7 @@ def collect(
 ) -> CollectPlan:
     """Delete what nothing in the log needs, and return what was deleted and kept.
 
-    ``gc_features`` are those of the store's config. ``view`` is refreshed; see ``VisibleLog``.
+    ``gc_features`` are those of the store's config. ``view`` is refreshed.
     ``grace_s`` is how old garbage must be by the store's own clock: at least seven days where
     listings may lag. There, what is found now is only announced, and a collection a day later
     deletes it. Where listings have no times, objects have no age, and all are kept unless
@@ -108,7 +109,7 @@ class _Collection:
     """One collection: the store, its log, what was agreed for it, and what it read last."""
 
     objects: ObjectStore
-    view: VisibleLog
+    view: LogView
     grace_s: float
     signer: Signer | None = None
     clock_us: Callable[[], int] = lambda: 0

@@ -11,14 +11,15 @@ from typing import Final
 
 import numpy as np
 
+from mandala_cas.index.prefixes import Prefixes, prefixes_of
+from mandala_cas.index.sorting import among, begins_of
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.rows import slot_counts
 from mandala_cas.objectstore.api import ObjectInfo
 from mandala_cas.upkeep.amounts import Amount
-from mandala_cas.upkeep.liveness import Prefixes, among, prefixes_of, slot_counts
 from mandala_cas.upkeep.placed_values import (
     Integers,
     PlacedValues,
-    is_first,
     objects_of,
     ops_of,
     values_in,
@@ -86,7 +87,7 @@ def _recompute_us(gone: Prefixes, parts: Iterable[LogPart]) -> int:
     for part in parts:
         lost = among(prefixes_of(part.slots.fixed("content_id")), gone)
         lost &= part.slots.numbers("is_output") == 1
-        calls = np.repeat(np.arange(part.calls.row_count), slot_counts(part))
+        calls = np.repeat(np.arange(part.calls.row_count), slot_counts(part.calls, part.slots))
         of_calls = np.unique(calls[lost])
         rows.append(
             (
@@ -99,4 +100,4 @@ def _recompute_us(gone: Prefixes, parts: Iterable[LogPart]) -> int:
     call_ids, durations = (np.concatenate(column) for column in zip(*rows, strict=True))
     # Of several records of a call the one that computed it is the longest.
     order = np.lexsort((-durations, call_ids))
-    return sum(durations[order[is_first(call_ids[order])]].tolist())
+    return sum(durations[order[begins_of(call_ids[order])]].tolist())

@@ -21,7 +21,10 @@ from mandala_cas.blobs.value import open_value
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UsageError
+from mandala_cas.index.prefixes import prefixes_of
+from mandala_cas.index.sorting import among
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, COLLECTIONS, PACKS
@@ -29,7 +32,6 @@ from mandala_cas.upkeep.amounts import Amount
 from mandala_cas.upkeep.collecting.announcing import Crier, announced_in
 from mandala_cas.upkeep.collecting.garbage import needed_by
 from mandala_cas.upkeep.collecting.roots import find_live_values
-from mandala_cas.upkeep.liveness import VisibleLog, among, prefixes_of
 from mandala_cas.upkeep.placed_values import objects_of
 from mandala_cas.upkeep.printing import Report, as_count, as_size, as_table
 from mandala_cas.values.promises import Promises
@@ -70,9 +72,9 @@ class EvictReport(Report):
 
 def evict(
     objects: ObjectStore,
-    view: VisibleLog,
+    view: LogView,
     remote: ObjectStore,
-    remote_view: VisibleLog,
+    remote_view: LogView,
     *,
     promises: Promises,
     signer: Signer | None,
@@ -84,7 +86,7 @@ def evict(
 
     An object goes if each live value in it is needed by a call or a tag in ``remote`` as well,
     and lies there in an object that a listing shows with the right size. ``verify`` also fetches
-    each of them and checks its hash. Both views are refreshed; see ``VisibleLog``.
+    each of them and checks its hash. Both views are refreshed.
 
     The order is: announce, promise, read the log again, delete. A crash at any moment leaves
     objects that are still here, or promised.
@@ -119,13 +121,13 @@ class _Eviction:
     """One eviction: the two stores, and who notes and announces it."""
 
     objects: ObjectStore
-    view: VisibleLog
+    view: LogView
     remote: ObjectStore
     promises: Promises
     crier: Crier
     clock_us: Callable[[], int]
 
-    def carry_out(self, remote_view: VisibleLog, *, verify: bool) -> EvictReport:
+    def carry_out(self, remote_view: LogView, *, verify: bool) -> EvictReport:
         """Announce, promise, read the log again, delete."""
         remote_view.refresh()
         held = _held_by(self.remote, remote_view)
@@ -229,7 +231,7 @@ def _same_store(url: str, remote_url: str) -> UsageError:
     )
 
 
-def _held_by(remote: ObjectStore, view: VisibleLog) -> _Held:
+def _held_by(remote: ObjectStore, view: LogView) -> _Held:
     """Return where another store holds values that it needs itself.
 
     Others would go with its next collection. What its listing does not show with the size that
@@ -254,7 +256,7 @@ def _held_by(remote: ObjectStore, view: VisibleLog) -> _Held:
     return held
 
 
-def _contents_in(infos: Sequence[ObjectInfo], view: VisibleLog) -> set[bytes]:
+def _contents_in(infos: Sequence[ObjectInfo], view: LogView) -> set[bytes]:
     """Return the values that a log places in some objects."""
     numbers = {info.name: number for number, info in enumerate(infos)}
     found: set[bytes] = set()

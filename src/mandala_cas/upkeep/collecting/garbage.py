@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mandala_cas.errors import CorruptionError, UnsupportedFormatError
+from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import (
     BLOBS,
@@ -21,7 +22,6 @@ from mandala_cas.objectstore.layout import (
     payload_hash_of_blob,
 )
 from mandala_cas.upkeep.collecting.roots import Roots, find_roots
-from mandala_cas.upkeep.liveness import VisibleLog
 
 USED: Final = "used by calls on record"
 TAGGED: Final = "tagged"
@@ -109,7 +109,7 @@ def list_store(objects: ObjectStore) -> Listed:
     return Listed(infos, newest)
 
 
-def needed_by(view: VisibleLog, where: str) -> Needed:
+def needed_by(view: LogView, where: str) -> Needed:
     """Return what the visible log needs.
 
     Raises:

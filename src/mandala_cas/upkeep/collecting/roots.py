@@ -11,17 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mandala_cas.index.prefixes import Prefixes, prefix_of, prefixes_of
+from mandala_cas.index.sorting import among
+from mandala_cas.index.tags import tags_in_effect
+from mandala_cas.log.graves import graves_of
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.rows import slot_counts
 from mandala_cas.model.entries import TagTarget
-from mandala_cas.upkeep.liveness import (
-    Prefixes,
-    among,
-    graves_of,
-    prefix_of,
-    prefixes_of,
-    slot_counts,
-    tags_in_effect,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ def find_roots(parts: Iterable[LogPart]) -> Roots:
 
 def find_live_values(parts: Sequence[LogPart]) -> tuple[Prefixes, Prefixes]:
     """Return the values that live calls use, and those that tags keep; both ascend."""
-    tags = list(tags_in_effect(parts))
+    tags = [tagged.record for named in tags_in_effect(parts).values() for tagged in named]
     refs = {prefix_of(tag.content_id) for tag in tags if tag.target is TagTarget.REF}
     calls = {prefix_of(tag.history_id) for tag in tags if tag.target is TagTarget.CALL}
     used, of_tagged_calls = _values_of_calls(parts, _ascending(calls))
@@ -65,8 +61,11 @@ def _values_of_calls(parts: Sequence[LogPart], tagged_calls: Prefixes) -> tuple[
     graves = graves_of(parts)
     used, tagged = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
     for part in parts:
-        contents, counts = prefixes_of(part.slots.fixed("content_id")), slot_counts(part)
-        live = ~graves.mask(part.call_dots())
+        contents, counts = (
+            prefixes_of(part.slots.fixed("content_id")),
+            slot_counts(part.calls, part.slots),
+        )
+        live = ~graves.hides(part.call_dots())
         used.append(np.unique(contents[np.repeat(live, counts)]))
         if len(tagged_calls):
             # Also of a call that was dropped: what a tag names is kept.

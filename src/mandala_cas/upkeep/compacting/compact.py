@@ -12,12 +12,13 @@ from typing import Any
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import NotFoundError
+from mandala_cas.log.announcements import AnnouncementReader
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.upkeep.compacting.loading import LoadedInputs, Trusts, load_inputs, load_run
 from mandala_cas.upkeep.compacting.plan import is_due, plan_compaction
-from mandala_cas.upkeep.compacting.retire import AnnouncementReader, RetireRules, retire
+from mandala_cas.upkeep.compacting.retire import RetireRules, retire
 from mandala_cas.upkeep.printing import Report, as_count, as_lines, as_size
 
 __all__ = ["CompactReport", "compact", "is_due"]

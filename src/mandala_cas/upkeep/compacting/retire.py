@@ -7,19 +7,19 @@ deleted for the same reason, by somebody else, at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import (
     CorruptionError,
-    MandalaError,
     NotFoundError,
     UnsupportedFormatError,
     UntrustedError,
     UsageError,
 )
+from mandala_cas.log.announcements import AnnouncementReader
 from mandala_cas.log.run import Run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
@@ -30,19 +30,6 @@ STRONG_DELAY_S: Final = 600.0
 WEAK_DELAY_S: Final = 86_400.0
 
 _UNUSABLE: Final = (CorruptionError, NotFoundError, UnsupportedFormatError, UntrustedError)
-
-
-class AnnouncementReader(Protocol):
-    """Reads announcements of garbage collection: ``mandala_cas.log.announcements``."""
-
-    @property
-    def damaged(self) -> Mapping[str, MandalaError]:
-        """Those that could not be read."""
-        ...
-
-    def read(self, names: Iterable[str]) -> Sequence[Container[str]]:
-        """Return what the announcements of these names condemn."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from mandala_cas._version import __version__
-from mandala_cas.blobs.packs import NONCE_SIZE, group_for_packs, seal_pack
+from mandala_cas.blobs.packs import group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.envelope.signatures import Signer
@@ -18,7 +18,7 @@ from mandala_cas.log.segment import NO_PREVIOUS, encode_segment, segment_header
 from mandala_cas.model.entries import Entry, Tier, ValueRecord
 from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.layout import COLLECTIONS
+from mandala_cas.objectstore.layout import COLLECTIONS, NONCE_SIZE
 from mandala_cas.upkeep.repairing.salvage import Found
 
 # Of what is held in memory before it is put, and far below what a segment may have.

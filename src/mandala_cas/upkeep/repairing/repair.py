@@ -19,10 +19,10 @@ from mandala_cas.log.run_making import RunInputs, WholeRun, make_run
 from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.layout import BLOBS, PACKS, parse_segment_name
+from mandala_cas.objectstore.layout import BLOBS, PACKS, hole_name, parse_segment_name
 from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.repairing.publishing import Publisher
-from mandala_cas.upkeep.repairing.quarantine import hole_name, put_aside
+from mandala_cas.upkeep.repairing.quarantine import put_aside
 from mandala_cas.upkeep.repairing.report import Act, Action, RepairReport
 from mandala_cas.upkeep.repairing.run_rescue import readable_rest, rows_of_lost_run
 from mandala_cas.upkeep.repairing.salvage import rescue, salvage

@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mandala_cas.errors import MandalaError
 from mandala_cas.log.announcements import CONDEMNED, DONE, Announcements
 from mandala_cas.log.journal import is_lock_name, writer_of_file
-from mandala_cas.log.run import Run
-from mandala_cas.log.view import ChainHole
+from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import SegmentId, WriterId
-from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import (
     JOURNAL,
     LOCAL,
@@ -42,43 +41,6 @@ UNCOVERED_MAX: Final = 256
 RUNS_MAX: Final = 32
 # A collection that is still not done after a day was left by a process that died.
 _UNFINISHED_AFTER_S: Final = 86_400.0
-
-
-class VisibleManifest(Protocol):
-    """One listing of the manifest."""
-
-    @property
-    def segments(self) -> Mapping[str, ObjectInfo]:
-        """The segments, by name."""
-        ...
-
-    @property
-    def announcements(self) -> Mapping[str, ObjectInfo]:
-        """What collectors announced, by name."""
-        ...
-
-
-class HealthView(Protocol):
-    """What health asks of a view of the log; a ``LogView`` is one."""
-
-    @property
-    def listing(self) -> VisibleManifest:
-        """What the last refresh saw of names."""
-        ...
-
-    @property
-    def runs(self) -> Mapping[str, Run]:
-        """The runs that it saw."""
-        ...
-
-    @property
-    def damaged(self) -> Mapping[str, MandalaError]:
-        """What it could not read."""
-        ...
-
-    def chain_holes(self) -> list[ChainHole]:
-        """Return the segments that were there and are not."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +90,7 @@ class HealthReport(Report):
 
 def health(
     objects: ObjectStore,
-    view: HealthView,
+    view: LogView,
     *,
     monitor: UpkeepMonitor | None = None,
     local: Path | None = None,
@@ -162,7 +124,7 @@ def health(
     return HealthReport(tuple(signs), counts)
 
 
-def _log_signs(view: HealthView, counts: dict[str, int], now: float) -> list[Sign]:
+def _log_signs(view: LogView, counts: dict[str, int], now: float) -> list[Sign]:
     """Return how much of the log waits for compaction."""
     covered: set[SegmentId] = set()
     for run in view.runs.values():
@@ -181,7 +143,7 @@ def _log_signs(view: HealthView, counts: dict[str, int], now: float) -> list[Sig
 
 
 def _collection_signs(
-    objects: ObjectStore, view: HealthView, counts: dict[str, int], now: float
+    objects: ObjectStore, view: LogView, counts: dict[str, int], now: float
 ) -> list[Sign]:
     """Return when garbage was collected, and whether a collection was left undone."""
     found = view.listing.announcements
@@ -209,7 +171,7 @@ def _collection_signs(
     ]
 
 
-def _damage_signs(view: HealthView, counts: dict[str, int]) -> list[Sign]:
+def _damage_signs(view: LogView, counts: dict[str, int]) -> list[Sign]:
     """Return what of the log cannot be read."""
     holes = view.chain_holes()
     counts["damaged_objects"] = len(view.damaged)

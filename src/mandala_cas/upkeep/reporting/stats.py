@@ -9,20 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from mandala_cas.index.prefixes import Prefixes, prefixes_of
+from mandala_cas.index.tags import tags_in_effect
 from mandala_cas.log.columns import TextColumn
+from mandala_cas.log.graves import Flags, graves_of
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import Tier
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import PACKS
 from mandala_cas.upkeep.amounts import Amount
-from mandala_cas.upkeep.liveness import (
-    Mask,
-    Prefixes,
-    VisibleLog,
-    graves_of,
-    prefixes_of,
-    tags_in_effect,
-)
 from mandala_cas.upkeep.placed_values import Integers, ops_of, values_in
 from mandala_cas.upkeep.printing import Report, as_count, as_duration, as_size, as_table
 
@@ -115,7 +111,7 @@ class StoreStats(Report):
         return "\n\n".join(tables)
 
 
-def find_stats(view: VisibleLog, objects: ObjectStore | None = None) -> StoreStats:
+def find_stats(view: LogView, objects: ObjectStore | None = None) -> StoreStats:
     """Return what the log, as it was read last, says that the store holds.
 
     Reads no payload. With ``objects`` the store is listed too, and what it really holds counted.
@@ -134,7 +130,7 @@ def find_stats(view: VisibleLog, objects: ObjectStore | None = None) -> StoreSta
     return StoreStats(
         segment_count=len(frozenset[bytes]().union(*(part.segment_ids for part in parts))),
         run_count=len(view.runs),
-        tag_count=sum(1 for _ in tags_in_effect(parts)),
+        tag_count=sum(map(len, tags_in_effect(parts).values())),
         by_op=_by_op(parts, values),
         by_tier={
             tier.name.lower(): _amount(values, values.tiers == tier)
@@ -172,7 +168,7 @@ def _by_op(parts: Sequence[LogPart], values: _Values) -> dict[str, OpAmount]:
     took_us: Counter[str] = Counter()
     graves = graves_of(parts)
     for part in parts:
-        op, dead = part.calls.text("op"), graves.mask(part.call_dots())
+        op, dead = part.calls.text("op"), graves.hides(part.call_dots())
         durations = np.where(dead, 0, part.calls.numbers("duration_us").astype(np.int64))
         sums = np.zeros(len(op.words), np.int64)
         np.add.at(sums, op.codes, durations)
@@ -192,13 +188,13 @@ def _by_op(parts: Sequence[LogPart], values: _Values) -> dict[str, OpAmount]:
     return by_op
 
 
-def _counts(op: TextColumn, mask: Mask) -> dict[str, int]:
+def _counts(op: TextColumn, mask: Flags) -> dict[str, int]:
     """Return how many of some rows have each word."""
     counts = np.bincount(op.codes[mask], minlength=len(op.words)).tolist()
     return dict(zip(op.words, counts, strict=True))
 
 
-def _amount(values: _Values, mask: Mask) -> ValueAmount:
+def _amount(values: _Values, mask: Flags) -> ValueAmount:
     """Return how much some of the values are."""
     return ValueAmount(int(mask.sum()), int(values.sizes[mask].sum()))
 

@@ -5,24 +5,24 @@ Columns only: a log of a million calls is a few arrays here.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Final
 
 import numpy as np
 
+from mandala_cas.index.prefixes import Prefixes, prefixes_of
+from mandala_cas.index.sorting import among
 from mandala_cas.log.columns import FixedColumn
+from mandala_cas.log.graves import Flags, Graves
 from mandala_cas.log.part import LogPart
+from mandala_cas.log.rows import slot_counts
 from mandala_cas.model.entries import TagTarget, Tombstone, Untag
 from mandala_cas.model.ids import CallId, ContentId, Dot
-from mandala_cas.upkeep.liveness import Graves, Mask, Prefixes, prefixes_of, slot_counts
 from mandala_cas.upkeep.verifying.findings import AffectedCalls
 from mandala_cas.values.creators import RecordedCall, rows_of
 
 _NAMED_MAX: Final = 3
-# Of a segment id, what dots have as well: writer and number.
-_KEY_SIZE: Final = 12
 
 
 class LiveLog:
@@ -43,15 +43,15 @@ class LiveLog:
         ``tombstones`` and ``untags`` are those of runs whose parts cannot be read.
         """
         self.parts = parts
-        self._graves = Graves(chain(tombstones, *(part.tombstones for part in parts.values())))
-        self._untags = _by_segment(chain(untags, *(part.untags for part in parts.values())))
-        self._alive: dict[str, Mask] = {}
+        self._graves = Graves.of(chain(tombstones, *(part.tombstones for part in parts.values())))
+        self._untags = Graves.of(chain(untags, *(part.untags for part in parts.values())))
+        self._alive: dict[str, Flags] = {}
         gave: list[Prefixes] = [np.empty(0, np.uint64)]
         took: list[Prefixes] = [np.empty(0, np.uint64)]
         for name, part in parts.items():
             self._alive[name] = alive = ~self.hidden_in(part)
             is_output = part.slots.numbers("is_output").astype(bool)
-            counts = slot_counts(part)
+            counts = slot_counts(part.calls, part.slots)
             in_use = np.repeat(alive, counts)
             contents = prefixes_of(part.slots.fixed("content_id"))
             gave.append(contents[in_use & is_output])
@@ -63,27 +63,21 @@ class LiveLog:
         self.needed = np.unique(np.concatenate(gave))
         self.used = np.unique(np.concatenate(took))
 
-    def hidden_in(self, part: LogPart) -> Mask:
+    def hidden_in(self, part: LogPart) -> Flags:
         """Tell of each call of a part whether a tombstone of this log names it."""
-        return self._graves.mask(part.call_dots())
+        return self._graves.hides(part.call_dots())
 
-    def hidden_tags_in(self, part: LogPart) -> Mask:
+    def hidden_tags_in(self, part: LogPart) -> Flags:
         """Tell of each tag of a part whether it was taken off."""
-        hidden = np.zeros(part.tags.row_count, bool)
-        for untag in _of_part(self._untags, part):
-            named = part.tag_rows_named_by(untag)
-            hidden[named.start : named.stop] = True
-        return hidden
+        return self._untags.hides(part.tag_dots())
 
-    def is_needed(self, content_ids: FixedColumn) -> Mask:
+    def is_needed(self, content_ids: FixedColumn) -> Flags:
         """Tell of each value whether a live call gave it, or a tag names it."""
-        mask: Mask = np.isin(prefixes_of(content_ids), self.needed)
-        return mask
+        return among(prefixes_of(content_ids), self.needed)
 
-    def is_used(self, content_ids: FixedColumn) -> Mask:
+    def is_used(self, content_ids: FixedColumn) -> Flags:
         """Tell of each value whether a live call gave or took it, or a tag names it."""
-        mask: Mask = self.is_needed(content_ids) | np.isin(prefixes_of(content_ids), self.used)
-        return mask
+        return self.is_needed(content_ids) | among(prefixes_of(content_ids), self.used)
 
     def calls_giving(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
         """Return the live records of the calls that gave one of these values, each once."""
@@ -117,17 +111,3 @@ class LiveLog:
             rows = np.unique(np.searchsorted(starts, slots, side="right") - 1)
             found += [(name, row) for row in rows[self._alive[name][rows]].tolist()]
         return found
-
-
-def _by_segment(ranges: Iterable[Untag]) -> Mapping[bytes, Sequence[Untag]]:
-    """Return ranges of dots by the segment that they name."""
-    found: dict[bytes, list[Untag]] = defaultdict(list)
-    for dots in dict.fromkeys(ranges):
-        found[dots.writer + dots.seq.to_bytes(4, "big")].append(dots)
-    return found
-
-
-def _of_part(ranges: Mapping[bytes, Sequence[Untag]], part: LogPart) -> list[Untag]:
-    """Return those ranges that name rows which may be in a part."""
-    keys = {bytes(segment_id[:_KEY_SIZE]) for segment_id in part.segment_ids}
-    return [dots for key in keys & ranges.keys() for dots in ranges[key]]

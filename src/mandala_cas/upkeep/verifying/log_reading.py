@@ -25,11 +25,13 @@ from mandala_cas.objectstore.layout import (
     RUN_PARTS,
     RUNS,
     SEGMENTS,
+    hole_name,
+    name_before_quarantine,
+    parse_hole_name,
     parse_segment_name,
 )
 from mandala_cas.upkeep.printing import as_count
-from mandala_cas.upkeep.repairing.quarantine import hole_name, parse_hole_name, segment_put_aside
-from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.batches import read_batches
 from mandala_cas.upkeep.verifying.findings import Problem, ProblemKind, Tally
 from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.upkeep.verifying.run_reading import (
@@ -150,9 +152,8 @@ def _read_segments(
             damaged[name] = corruption(name, "is not a segment, by its name or its size")
         else:
             good.append(info)
-    for batch in batches(good):
-        names = [info.name for info in batch]
-        for name, data in zip(names, objects.get_many(names), strict=True):
+    for batch in read_batches(objects, good):
+        for name, data in batch:
             if data is None:
                 gone.add(name)
                 continue
@@ -275,7 +276,7 @@ def _check_chains(objects: ObjectStore, reading: LogReading) -> None:
     known = {(item.writer, item.seq) for item in damaged if item is not None}
     aside: set[tuple[WriterId, int] | None] = set()
     for info in objects.list(QUARANTINE):
-        parsed = segment_put_aside(info.name)
+        parsed = parse_segment_name(name_before_quarantine(info.name) or "")
         if parsed is not None:
             aside.add((parsed.writer, parsed.seq))
         aside.add(parse_hole_name(info.name))

@@ -6,7 +6,6 @@ Hashes are compared; nothing is decoded, so no pickle runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from mandala_cas.blobs.packs import Placement, read_pack_footer
 from mandala_cas.blobs.store import BlobStore
@@ -16,11 +15,8 @@ from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
-from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.batches import batches, read_batches
 from mandala_cas.upkeep.verifying.progress import Progress, silent
-
-_BATCH_COUNT: Final = 256
-_BATCH_SIZE: Final = 64 << 20
 
 
 def check_values(
@@ -31,7 +27,7 @@ def check_values(
     Bytes that are read at the same time take 64 MiB at most, or are one value.
     """
     done = 0
-    for batch in _batches(records):
+    for batch in batches((record, record.stored_size) for record in records):
         remote = [record for record in batch if record.tier is not Tier.INLINE]
         places = [Placement(r.location, r.offset, r.stored_size) for r in remote]
         data = dict(zip(places, blobs.get_many(places), strict=True))
@@ -47,9 +43,8 @@ def read_packs(
 ) -> Iterator[tuple[str, bytes | None, MandalaError | None]]:
     """Yield packs, whole, each with what its own name says is wrong with it."""
     done = 0
-    for batch in batches(infos):
-        names = [info.name for info in batch]
-        for name, data in zip(names, objects.get_many(names), strict=True):
+    for batch in read_batches(objects, infos):
+        for name, data in batch:
             error: MandalaError | None = None
             try:
                 if data is not None:
@@ -85,17 +80,3 @@ def check_value(record: ValueRecord, data: bytes | None) -> MandalaError | None:
     if found != record.payload_hash:
         return corruption(name, "does not have the payload that the record says")
     return None
-
-
-def _batches(records: Sequence[ValueRecord]) -> Iterator[list[ValueRecord]]:
-    """Split records into batches that are bounded in number and in bytes."""
-    batch: list[ValueRecord] = []
-    size = 0
-    for record in records:
-        if batch and (size + record.stored_size > _BATCH_SIZE or len(batch) == _BATCH_COUNT):
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += record.stored_size
-    if batch:
-        yield batch

@@ -15,6 +15,8 @@ import numpy as np
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.errors import MandalaError
+from mandala_cas.index.prefixes import prefix_of
+from mandala_cas.index.sorting import among
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
@@ -298,10 +300,10 @@ class PayloadCheck:
 
     def needed(self, content_ids: set[ContentId]) -> set[ContentId]:
         """Return those values that a live call gave, or a tag names."""
-        needed = self.live.needed
-        return {
-            id_ for id_ in content_ids if np.isin(np.frombuffer(id_[:8], np.uint64), needed).any()
-        }
+        ids = list(content_ids)
+        prefixes = np.array([prefix_of(id_) for id_ in ids], np.uint64)
+        needed = among(prefixes, self.live.needed).tolist()
+        return {id_ for id_, is_needed in zip(ids, needed, strict=True) if is_needed}
 
 
 def _failure(location: str, size: int, end: int) -> _Failure:

@@ -20,7 +20,7 @@ from mandala_cas.log.run_part import PART_SIZE_MAX, RunPart, decode_inline_part,
 from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import parse_collection_name, parse_run_name
-from mandala_cas.upkeep.verifying.batches import batches
+from mandala_cas.upkeep.verifying.batches import read_batches
 from mandala_cas.upkeep.verifying.progress import Progress
 
 _PART_BATCH: Final = 4
@@ -58,9 +58,8 @@ def read_runs(
             reading.errors[name] = corruption(name, "is not a run, by its name or its size")
         else:
             good.append(info)
-    for batch in batches(good):
-        names = [info.name for info in batch]
-        for name, data in zip(names, objects.get_many(names), strict=True):
+    for batch in read_batches(objects, good):
+        for name, data in batch:
             run = _decoded(decode_run, name, data, reading)
             if run is not None:
                 reading.runs[name] = run
@@ -86,9 +85,8 @@ def announcement_errors(
             errors[name] = corruption(name, "is no announcement, by its name or its size")
         else:
             good.append(info)
-    for batch in batches(good):
-        names = [info.name for info in batch]
-        for name, data in zip(names, objects.get_many(names), strict=True):
+    for batch in read_batches(objects, good):
+        for name, data in batch:
             # One that is gone was old: announcements are kept for a month.
             if data is None:
                 continue

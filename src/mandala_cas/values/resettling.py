@@ -1,7 +1,7 @@
 """A commit that garbage collection has overtaken: found, and made good under fresh names.
 
 A collector announces, looks at the log, deletes. A writer publishes, looks at the announcements,
-repairs. Whoever comes second sees the other, so no value of a committed call is deleted.
+resettles. Whoever comes second sees the other, so no value of a committed call is deleted.
 
 What is put anew gets a name that nobody used before: what was announced may still be deleted
 under the old one. The calls that use it are recorded again in the segment that places it, and the
@@ -32,12 +32,12 @@ from mandala_cas.model.entries import (
     ValueRecord,
 )
 from mandala_cas.model.ids import ContentId, Dot
-from mandala_cas.objectstore.layout import BLOB_NONCE_SIZE, blob_name
+from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.batch import Held
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
+class Resettlement:
     """What makes a batch good: entries to record, and the values that they use.
 
     ``lost_count`` calls had a result that nobody has any more: they count as not made.
@@ -80,7 +80,7 @@ def renewed(held: Held, draw: Callable[[int], bytes]) -> Held:
     record = held.record
     name = ""
     if record.tier is Tier.LOOSE:
-        name = blob_name(record.payload_hash, draw(BLOB_NONCE_SIZE))
+        name = blob_name(record.payload_hash, draw(NONCE_SIZE))
     return Held(replace(record, location=name, offset=0), held.source)
 
 
@@ -104,11 +104,11 @@ def read_copy(blobs: BlobStore, rows: Sequence[ValueRecord]) -> Held | None:
     return None
 
 
-def plan_repair(
+def plan_resettlement(
     entries: Iterable[tuple[Entry, Dot | None]],
     saved: Collection[ContentId],
     lost: Collection[ContentId],
-) -> Repair:
+) -> Resettlement:
     """Return what to record, so that ``saved`` are found at their new places.
 
     ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
@@ -139,7 +139,7 @@ def plan_repair(
             continue
         again.append(entry)
         contents |= dict.fromkeys(used)
-    return Repair((*hidden, *again), list(contents), lost_count)
+    return Resettlement((*hidden, *again), list(contents), lost_count)
 
 
 def saved_and_lost(
