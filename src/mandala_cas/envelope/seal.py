@@ -89,6 +89,10 @@ class Sealed:
     parts: tuple[Buffer, ...]
     size: int
 
+    def whole(self) -> Buffer:
+        """Return the object in one piece; a copy only where it is in several."""
+        return self.parts[0] if len(self.parts) == 1 else self.to_bytes()
+
     def to_bytes(self) -> bytes:
         """Return one copy of all parts."""
         return b"".join(self.parts)

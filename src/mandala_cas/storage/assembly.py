@@ -23,6 +23,7 @@ from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
@@ -131,7 +132,12 @@ class Assembly:
         if self.read_only is not None or local is None or key is None or key.key_id() is None:
             return None
         return adopt_orphans(
-            Place(local, key.derive(_journal_context(self.config))),
+            Place(
+                local,
+                key.derive(_journal_context(self.config)),
+                # Where other hosts may write, a lock that is free here may be held there.
+                is_shared=not capabilities_of(file_system_of(local)).strong_list,
+            ),
             recorder=self.recorder,
             is_published=self._is_published,
             has_value=self.lookup.has_value,

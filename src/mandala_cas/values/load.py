@@ -21,6 +21,7 @@ from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.outcomes import Loaded, Outcome
+from mandala_cas.objectstore.api import Buffer
 from mandala_cas.objectstore.layout import check_payload_name
 from mandala_cas.values.trust import Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
@@ -111,7 +112,7 @@ class ValueLoader:
         for content_id in dict.fromkeys(content_ids):
             held = self._source.held(content_id)
             if held is not None:
-                outcomes[content_id] = self._attempt(held[0], held[1].to_bytes(), "this batch")
+                outcomes[content_id] = self._attempt(held[0], held[1].whole(), "this batch")
         self._load_copies([id_ for id_ in content_ids if id_ not in outcomes], outcomes)
         lost = _lost(outcomes)
         if lost:
@@ -226,7 +227,7 @@ class ValueLoader:
             return error
         return self._attempt(record, value.sealed, record.location)
 
-    def _attempt(self, record: ValueRecord, data: bytes, location: str | None) -> Outcome:
+    def _attempt(self, record: ValueRecord, data: Buffer, location: str | None) -> Outcome:
         """Decode one copy; damage is an outcome, so that another copy can be tried."""
         try:
             if location is None:

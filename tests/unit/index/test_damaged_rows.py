@@ -115,10 +115,6 @@ def copies(lookup: CallLookup, _: CallRecord, value: ValueRecord) -> object:
         (CALLS, "slot_start", huge, outputs),
         (SLOTS, "name", wild_codes, outputs),
         (CALLS, "op", wild_codes, op_name),
-        (VALUES, "tier", huge, copies),
-        (VALUES, "codec_name", wild_codes, copies),
-        (VALUES, "codec_header", wild_offsets, copies),
-        (VALUES, "inline", wild_offsets, copies),
         (ORIGINS, "source", huge, copies),
     ],
 )
@@ -138,6 +134,34 @@ def test_a_row_that_cannot_be_true_is_an_error(
 
     with pytest.raises(CorruptionError, match="do not rely on it"):
         question(CallLookup(index), call, value)
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("tier", huge),
+        ("codec_name", wild_codes),
+        ("codec_header", wild_offsets),
+        ("inline", wild_offsets),
+    ],
+)
+def test_a_place_that_cannot_be_told_does_not_hide_the_others(
+    tables: dict[str, Table],
+    reopen: Callable[[dict[str, Table]], KeptIndex | None],
+    value: ValueRecord,
+    make_segment: Callable[..., Segment],
+    column: str,
+    change: Change,
+) -> None:
+    """A loader asks for all places; one record that is damaged must not cost the value."""
+    index = reopen(changed(tables, VALUES, column, change))
+    assert index is not None
+    lookup = CallLookup(index)
+    lookup.add_parts([make_segment([value], writer=9)])
+
+    found = lookup.copies(value.content_id)
+
+    assert [copy.record for copy in found] == [value]
 
 
 @pytest.mark.parametrize(

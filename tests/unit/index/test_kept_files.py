@@ -23,6 +23,7 @@ from mandala_cas.index.lookup import CallLookup
 from mandala_cas.index.replay import build_tables
 from mandala_cas.index.tags import tags_in_effect
 from mandala_cas.log.segment import Segment
+from mandala_cas.objectstore.platforms import PosixPlatform
 
 pytestmark_posix = pytest.mark.skipif(os.name == "nt", reason="modes say nothing on Windows")
 
@@ -215,10 +216,15 @@ def test_a_disk_that_refuses_costs_the_index_and_nothing_else(
 ) -> None:
     """The next opening reads the log; nothing is left lying around."""
 
-    def refuse(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(PosixPlatform):
+        """A disk on which nothing more fits."""
 
-    monkeypatch.setattr("mandala_cas.index.kept.sync_file", refuse)
+        def sync_file(self, descriptor: int) -> None:
+            """Refuse."""
+            del descriptor
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mandala_cas.index.kept.running_platform", Full)
 
     assert not write_kept_index(tmp_path, log, [])
     assert list(tmp_path.iterdir()) == []

@@ -181,7 +181,7 @@ def test_a_lock_that_may_not_be_opened_is_somebody_elses(
     def refuse(path: Path) -> None:
         raise UsageError(f"{path} may not be opened")
 
-    monkeypatch.setattr("mandala_cas.upkeep.health.try_lock", refuse)
+    monkeypatch.setattr("mandala_cas.upkeep.reporting.health.try_lock", refuse)
 
     report = looked_at(store, local=local)
 
