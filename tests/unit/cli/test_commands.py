@@ -185,8 +185,8 @@ def test_repair_that_has_to_leave_something_says_so(
     store: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script must not take the store for whole."""
-    not_all = property(lambda _: False)
-    monkeypatch.setattr("mandala_cas.upkeep.repair_report.RepairReport.ok", not_all)
+    report = type(Storage(store).repair())
+    monkeypatch.setattr(report, "ok", property(lambda _: False))
 
     assert run("repair", store)[0] == 5
 

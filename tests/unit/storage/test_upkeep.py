@@ -21,10 +21,11 @@ from mandala_cas.imports import Storage, op
 from mandala_cas.objectstore.layout import BLOBS, RUNS, SEGMENTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import ErrorBefore, FaultStore, Rule
-from mandala_cas.upkeep.compaction_plan import UNCOVERED_MAX
-from mandala_cas.upkeep.monitor import FAILURES_UNTIL_WARNING
 
 LARGE = 2 << 20
+# So many segments that no run covers are merged, and so many failures in a row are told.
+UNCOVERED_MAX = 64
+FAILURES_UNTIL_WARNING = 3
 
 
 @op
