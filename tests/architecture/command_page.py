@@ -84,7 +84,9 @@ def _form(action: argparse.Action) -> str:
 def _usage(action: argparse.Action) -> str:
     """Return an argument as it stands in a line that shows all of them."""
     form = _form(action).replace(" or ", "|")
-    several = " ..." if action.nargs in {"+", "*"} or isinstance(action, argparse._AppendAction) else ""
+    several = (
+        " ..." if action.nargs in {"+", "*"} or isinstance(action, argparse._AppendAction) else ""
+    )
     if action.option_strings or action.nargs == "*":
         return f"[{form}]{several}"
     return f"{form}{several}"
