@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.architecture.command_page import PAGE, command_page
 
 from mandala_cas import errors, imports
 from mandala_cas.cli.exit_codes import exit_code_of
@@ -24,6 +25,7 @@ PATH = re.compile(r"`((?:src|tests|docs|benchmarks|changelog\.d)/[\w./-]*)`")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"#+ +(.*)")
 FRAGMENT = re.compile(r"(?:\d+|\+[a-z0-9-]+)\.(?:breaking|format|feature|fix|performance|docs)\.md")
+PITFALLS = ROOT / "docs" / "explanation" / "pitfalls.md"
 TRY_IT = "pip install '.[demo]' && mandala-cas demo"
 TEST_IT = "pip install tox && tox"
 
@@ -211,6 +213,58 @@ def test_members_in_the_reference_exist(heading: str, thing: type) -> None:
 
     assert names
     assert [name for name in names if not hasattr(thing, name)] == []
+
+
+def test_every_member_of_a_storage_is_in_the_reference() -> None:
+    """What nobody can look up is not there."""
+    for_frames_and_refs = {"load_ref_value", "load_values", "make_call", "make_ref", "tables"}
+    public = {name for name in dir(imports.Storage) if not name.startswith("_")}
+
+    cells = first_cells("`Storage`", "member")
+
+    documented = {name for cell in cells for name in re.findall(r"`(\w+)(?:\(.*?\))?`", cell)}
+    assert documented == public - for_frames_and_refs
+
+
+def test_signatures_of_members_are_those_of_the_reference() -> None:
+    """A parameter that is not there is an error, and one that is not documented is not used."""
+    cells = first_cells("`Storage`", "member")
+    documented = [found for cell in cells for found in re.findall(r"`(\w+)\((.*?)\)`", cell)]
+
+    assert documented
+    for name, arguments in documented:
+        expected = list(inspect.signature(getattr(imports.Storage, name)).parameters)[1:]
+        words = [word.partition("=")[0] for word in arguments.split(", ")]
+        assert [word for word in words if word.isidentifier()] == expected, name
+
+
+def test_the_page_of_commands_is_made_from_their_parser() -> None:
+    """Run ``python -m tests.architecture.command_page`` after a change."""
+    assert PAGE.read_text("utf-8") == command_page()
+
+
+def test_every_pitfall_has_a_test_that_exists() -> None:
+    """A test that was renamed or removed would leave a promise that nobody keeps."""
+    rows = [row for row in table_rows(PITFALLS) if row[0].isdigit()]
+    missing = [
+        named
+        for row in rows
+        for named in re.findall(r"(tests/[\w/]+\.py::\w+)", row[3])
+        if not is_a_test(named)
+    ]
+
+    assert missing == []
+    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert [row[0] for row in rows if "::" not in row[3] or len(row) != 5] == []
+
+
+def is_a_test(named: str) -> bool:
+    """Tell whether ``path::name`` is a test function, in a class or not."""
+    path, _, name = named.partition("::")
+    if not (ROOT / path).is_file():
+        return False
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in ast.walk(tree))
 
 
 def test_arguments_of_frames_are_those_of_the_reference() -> None:

@@ -137,10 +137,10 @@ def _add_tags(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add the commands for names that people give."""
     _store_command(commands, "tags", "list the tags, and what they are on")
     tag = _store_command(commands, "tag", "give refs or calls a name, which keeps their values")
-    tag.add_argument("name", metavar="NAME")
+    tag.add_argument("name", metavar="NAME", help="the name, of 200 characters at most")
     tag.add_argument("hids", metavar="HID", nargs="+", help="the hid of a call or a ref")
     untag = _store_command(commands, "untag", "take a tag off")
-    untag.add_argument("name", metavar="NAME")
+    untag.add_argument("name", metavar="NAME", help="the name, of 200 characters at most")
     untag.add_argument("hids", metavar="HID", nargs="*", help="of these only (default: of all)")
 
 

@@ -63,7 +63,8 @@ class Storage(StoreTags, StoreUpkeep):
                 kept in memory only.
             storage_options: handed to the fsspec filesystem (endpoint, credentials).
             engine: what sends requests to a URL: "fsspec", or "obstore", which is faster and knows
-                S3, Google and Azure only (``pip install 'mandala-cas[fast]'``).
+                S3, Google and Azure only (``pip install 'mandala-cas[fast]'``), or "auto" for the
+                latter where it can be had.
             pickle: whose pickles are decoded: those you wrote ("trusted"), anybody's ("allow") or
                 nobody's ("refuse"). Decoding a pickle runs code that its writer chose.
             flush_after: seconds of compute time that may wait to be committed.

@@ -5,31 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.storage.buckets import Bucket
 
-from mandala_cas.objectstore.api import Capabilities
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.storage.places import local_places
-from mandala_cas.testing import FaultStore
-
-
-class Bucket(FaultStore):
-    """A store that persists and is no folder."""
-
-    def __init__(self, url: str) -> None:
-        """Begin empty, at ``url``."""
-        super().__init__(MemoryObjectStore())
-        self._url = url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Everything that a bucket promises."""
-        return Capabilities(persistent=True)
-
-    @property
-    def url(self) -> str:
-        """Where it says that it is."""
-        return self._url
 
 
 def test_a_store_in_memory_has_no_places() -> None:
