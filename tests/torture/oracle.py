@@ -52,11 +52,15 @@ def judge(open_store: Callable[[], Storage], ledgers: Ledgers) -> Verdict:
     """Check every promise, and return what was counted."""
     verdict = Verdict()
     verdict.collected_count = sum(int(words[0]) for words in ledgers.lines("collected"))
-    verdict.retired_count = sum(int(words[1]) for words in ledgers.lines("compacted"))
+    verdict.retired_count = sum(int(words[0]) for words in ledgers.lines("compacted"))
     storage = open_store()
     check_dropped(storage, ledgers, verdict)
     check_calls(storage, ledgers, verdict)
     check_tags(storage, ledgers, verdict)
+    # A compactor that died may have left a run whose parts were collected before it was there. The
+    # next compaction replaces it, and the one after that deletes it.
+    for _ in range(2):
+        storage.compact(full=True, delay=0)
     report = storage.fsck("data")
     assert report.ok, str(report)
     # A dot is there once, and so is a call that was on record all the time.
@@ -131,9 +135,7 @@ def check_tags(storage: Storage, ledgers: Ledgers, verdict: Verdict) -> None:
 
 
 def check_quiescence(storage: Storage) -> None:
-    """Compacted and collected twice, the store has what is needed, and nothing else."""
-    for _ in range(2):
-        storage.compact(full=True, delay=0)
+    """Collected twice, the store has what is needed, and nothing else."""
     for _ in range(2):
         storage.gc(dry_run=False, grace=0)
 
