@@ -91,7 +91,8 @@ def compact(player: Player) -> None:
     storage = player.open()
     for _ in range(player.steps):
         report = storage.compact(delay=0, full=player.chance.random() < 0.5)
-        player.ledger.note("compacted", report.segment_count, len(report.retired))
+        if report.retired:
+            player.ledger.note("compacted", len(report.retired))
     storage.close()
 
 
@@ -100,7 +101,8 @@ def collect(player: Player) -> None:
     storage = player.open()
     for _ in range(player.steps):
         plan = storage.gc(dry_run=False, grace=0)
-        player.ledger.note("collected", len(plan.deleted))
+        if plan.deleted:
+            player.ledger.note("collected", len(plan.deleted))
     storage.close()
 
 

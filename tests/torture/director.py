@@ -26,6 +26,8 @@ from mandala_cas.index import tables as _tables
 from mandala_cas.upkeep.collecting import collect as _collect
 from mandala_cas.upkeep.compacting import compact as _compact
 
+# Where nothing gets done, the tests say so; it does not go on for ever.
+LIVES_PER_KILL = 10
 # Imported so that no child has to.
 PRELOADED = (_tables, _collect, _compact)
 
@@ -34,7 +36,8 @@ PRELOADED = (_tables, _collect, _compact)
 class Plan:
     """What is played: where, by how many of each, until how many were killed.
 
-    ``steps`` is how often each does what it does, if it is not killed before.
+    ``steps`` is how often each does what it does, if it is not killed before. ``needs`` are lines
+    that there must be in the ledgers, so that chance does not make an empty evening of it.
     """
 
     place: str
@@ -43,6 +46,7 @@ class Plan:
     seed: int
     cast: dict[str, int]
     kills: int
+    needs: dict[str, int]
     steps: int = 6
     requests_max: int = 60
     cpu_max_s: float = 0.3
@@ -86,6 +90,7 @@ def start(plan: Plan, role: str, index: int, life: int) -> int:
 def direct(plan: Plan) -> Counter[str]:
     """Start everybody, and start again who ended; return who was killed how often."""
     lives = 0
+    is_over = False
     running: dict[int, tuple[str, int]] = {}
     killed: Counter[str] = Counter()
     waiting = [(role, index) for role, count in plan.cast.items() for index in range(count)]
@@ -100,15 +105,17 @@ def direct(plan: Plan) -> Counter[str]:
             killed[role] += 1
         elif status != 0:
             # The others end by themselves; what happened is in the file.
-            plan = Plan(**{**vars_of(plan), "kills": 0})
-        if killed.total() < plan.kills:
+            is_over = True
+        is_over = is_over or lives > LIVES_PER_KILL * plan.kills
+        if not is_over and (killed.total() < plan.kills or is_missing_something(plan)):
             waiting = [(role, index)]
     return killed
 
 
-def vars_of(plan: Plan) -> dict[str, Any]:
-    """Return the fields of a plan."""
-    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+def is_missing_something(plan: Plan) -> bool:
+    """Tell whether the ledgers lack lines that they must have."""
+    ledgers = Ledgers(Path(plan.folder))
+    return any(len(list(ledgers.lines(verb))) < count for verb, count in plan.needs.items())
 
 
 if __name__ == "__main__":

@@ -49,10 +49,14 @@ class StoreUpkeep(StorageFace):
         Args:
             full: merge everything, also what is large; inline values of dropped calls go.
             delay: seconds that what was replaced is left for readers that have just listed it.
+
+        Raises:
+            UnsupportedFormatError: only a newer mandala-cas may remove something from this store.
         """
         from mandala_cas.upkeep.compacting.compact import compact  # noqa: PLC0415 (only who compacts)
 
         self._check_writable("compact")
+        self._check_may_remove()
         self.commit()
         parts = self._parts
         try:
@@ -128,6 +132,7 @@ class StoreUpkeep(StorageFace):
         from mandala_cas.upkeep.collecting.evict import evict  # noqa: PLC0415 (only who evicts)
 
         self._check_writable("evict")
+        self._check_may_remove()
         parts = self._parts
         if parts.elsewhere is None:
             raise UsageError(
@@ -187,6 +192,7 @@ class StoreUpkeep(StorageFace):
         from mandala_cas.upkeep.repairing.repair import repair  # noqa: PLC0415 (only who repairs)
 
         self._check_writable("repair")
+        self._check_may_remove()
         self.commit()
         parts = self._parts
         try:
@@ -233,12 +239,22 @@ class StoreUpkeep(StorageFace):
         parts.recorder.refresh()
         return find_stats(parts.view, parts.objects if listed else None)
 
+    def _check_may_remove(self) -> None:
+        """Refuse where only a newer mandala-cas knows what may be removed."""
+        from mandala_cas.upkeep.collecting.garbage import (  # noqa: PLC0415 (only who removes something)
+            refuse_unknown_features,
+        )
+
+        refuse_unknown_features(self._parts.config.unknown_gc_features, self._parts.objects.url)
+
     def _compact_in_passing(self) -> None:
         """Compact a little after a commit, if it is due; failing is no error, three times are.
 
         With a chance of one in four, so that writers who find it due together do not all begin.
         """
         parts = self._parts
+        if parts.config.unknown_gc_features:
+            return
         if not is_due(parts.view, trusts=parts.trusts) or os.urandom(1)[0] >= _PASSING_SHARE:
             return
         from mandala_cas.upkeep.compacting.compact import compact  # noqa: PLC0415 (only who compacts)

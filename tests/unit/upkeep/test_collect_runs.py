@@ -19,7 +19,8 @@ from tests.unit.upkeep.small_stores import (
     unreadable,
 )
 
-from mandala_cas.errors import MandalaError
+from mandala_cas.errors import CorruptionError, MandalaError
+from mandala_cas.log.announcements import Announcements
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import RUN_PARTS, RUNS, SEGMENTS
@@ -41,6 +42,7 @@ def compact_all(objects: ObjectStore, *, seed: int = 1) -> None:
         draw=lambda size: seed.to_bytes(size, "big"),
         full=True,
         delay_s=0,
+        announcements=Announcements(objects),
     )
 
 
@@ -160,3 +162,49 @@ def test_a_collection_between_any_two_requests_of_a_compactor_loses_nothing() ->
         assert live_calls(store) == wanted, number
         assert len(payload_names(store)) >= 2
         assert names(store, SEGMENTS) or names(store, RUNS)
+
+
+def test_a_compactor_whose_parts_were_collected_takes_its_run_back() -> None:
+    """It speaks of parts that are not there, and nobody relied on it: its parts were announced."""
+    store = fill()
+    wanted = live_calls(store)
+
+    compact_all(FaultStore(store, [Rule(Before(partial(run, store)), "put", RUNS)]))
+
+    assert names(store, RUNS) == []
+    assert live_calls(store) == wanted
+
+
+def test_a_run_whose_parts_were_collected_does_not_stop_collections() -> None:
+    """A compactor that died right then left it, and every later collection refused to work.
+
+    All that it covers is read from the segments, so nothing counts as garbage by mistake.
+    """
+    store = fill()
+    wanted = live_calls(store)
+    plan = [Rule(Before(partial(run, store)), "put", RUNS), Rule(Crash(), "get", RUNS)]
+    with pytest.raises(SimulatedCrash):
+        compact_all(FaultStore(store, plan))
+    assert len(names(store, RUNS)) == 1
+
+    run(store)
+
+    assert live_calls(store) == wanted
+    # The next compaction makes a run that stands for the same, and the dead one goes.
+    compact_all(store, seed=2)
+    compact_all(store, seed=3)
+    assert len(names(store, RUNS)) == 1
+    assert live_calls(store) == wanted
+    assert unreadable(store) == []
+
+
+def test_a_run_of_which_a_part_and_its_segments_are_gone_stops_collections() -> None:
+    """What was in it may need anything."""
+    store = fill()
+    compact_all(store)
+    compact_all(store)
+    assert names(store, SEGMENTS) == []
+    store.delete(names(store, RUN_PARTS))
+
+    with pytest.raises(CorruptionError, match="cannot be read"):
+        run(store)

@@ -164,7 +164,8 @@ def _generation_below(view: LogView, inputs: RunInputs) -> int:
 def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: Trusts) -> bool:
     """Put a run, and read it back whole; tell whether it is there.
 
-    It can be gone again only if another compactor covered it at once, and did not wait.
+    It can be gone again if another compactor covered it at once, and did not wait; and a part of it
+    if a collector without a grace found the part before the run.
 
     Raises:
         CorruptionError: what comes back is not what was put.
@@ -176,6 +177,9 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     try:
         found = load_run(objects, made.run.name, signer=signer, trusts=trusts)
     except NotFoundError:
+        # Nobody deleted a segment because of a run whose parts went: they were announced before
+        # it was there. A crash before this line leaves a run that stands for nothing.
+        objects.delete([made.run.name])
         return False
     if found.run.header != made.header or list(found.run.parts) != list(made.infos):
         raise corruption(made.run.name, "is not what was written")
