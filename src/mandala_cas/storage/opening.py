@@ -109,21 +109,6 @@ def _find(objects: ObjectStore) -> StoreConfig:
     return parse_config(data, objects.url)
 
 
-def local_directory(objects: ObjectStore, config: StoreConfig) -> Path | None:
-    """Return where this machine keeps what is its own of a store; None for one in memory.
-
-    In a store that is a directory that is below it, for any other in the user's cache.
-    """
-    if isinstance(objects, LocalObjectStore):
-        return objects.root / layout.LOCAL
-    if not objects.capabilities.persistent:
-        return None
-    import platformdirs  # noqa: PLC0415 (only stores elsewhere need it)
-
-    cache = Path(platformdirs.user_cache_dir("mandala-cas", appauthor=False))
-    return cache / config.uuid / layout.LOCAL
-
-
 def _find_or_make(objects: ObjectStore) -> StoreConfig:
     """Return the config that is there, or the one that was made.
 

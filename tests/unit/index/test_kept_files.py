@@ -23,6 +23,7 @@ from mandala_cas.index.lookup import CallLookup
 from mandala_cas.index.replay import build_tables
 from mandala_cas.index.tags import tags_in_effect
 from mandala_cas.log.segment import Segment
+from mandala_cas.objectstore.platforms import running_platform
 
 pytestmark_posix = pytest.mark.skipif(os.name == "nt", reason="modes say nothing on Windows")
 
@@ -218,7 +219,7 @@ def test_a_disk_that_refuses_costs_the_index_and_nothing_else(
     def refuse(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mandala_cas.index.kept.sync_file", refuse)
+    monkeypatch.setattr(running_platform(), "sync_file", refuse)
 
     assert not write_kept_index(tmp_path, log, [])
     assert list(tmp_path.iterdir()) == []
