@@ -255,7 +255,8 @@ def test_compaction_in_passing_leaves_such_a_store_alone(
     monkeypatch.setattr(os, "urandom", bytes)
     monkeypatch.setattr("mandala_cas.storage.upkeep.is_due", lambda *_, **__: True)
     monkeypatch.setattr(
-        "mandala_cas.upkeep.compacting.compact.compact", lambda *_, **options: attempts.append(options)
+        "mandala_cas.upkeep.compacting.compact.compact",
+        lambda *_, **options: attempts.append(options),
     )
 
     with storage:

@@ -1,4 +1,7 @@
-"""Columns of many parts as one column, without a Python loop over rows."""
+"""Columns of many parts as one column, by name, without a Python loop over rows.
+
+``mandala_cas.log.taking`` puts columns together; here is which columns of the log belong together.
+"""
 
 from __future__ import annotations
 
@@ -7,46 +10,26 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mandala_cas.log.columns import BytesColumn, FixedColumn, Numbers, TextColumn
+from mandala_cas.log.columns import FixedColumn, Numbers, TextColumn
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.log.tables import Table
+from mandala_cas.log.taking import join_fixed, join_text
 
 
 def gather_fixed(tables: Sequence[Table], column: str) -> FixedColumn:
     """Return a column of fixed size, that of the first table first."""
-    columns = [table.fixed(column) for table in tables]
-    if len(columns) == 1:
-        return columns[0]
-    return FixedColumn(columns[0].width, b"".join([part.data for part in columns]))
+    return join_fixed([table.fixed(column) for table in tables])
 
 
 def gather_numbers(tables: Sequence[Table], column: str) -> Numbers:
-    """Return a column of numbers, that of the first table first."""
+    """Return a column of numbers, that of the first table first, however they are stored."""
     columns = [table.numbers(column) for table in tables]
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def gather_text(tables: Sequence[Table], column: str) -> TextColumn:
     """Return a column of text, with one dictionary; words in order of first appearance."""
-    columns = [table.text(column) for table in tables]
-    if len(columns) == 1:
-        return columns[0]
-    numbers: dict[str, int] = {}
-    common = [numbers.setdefault(word, len(numbers)) for part in columns for word in part.words]
-    word_counts = [len(part.words) for part in columns]
-    codes = np.concatenate([part.codes for part in columns]).astype(np.int64)
-    codes += _offsets(word_counts, [len(part) for part in columns])
-    return TextColumn(np.array(common, np.uint32)[codes], tuple(numbers))
-
-
-def gather_bytes(tables: Sequence[Table], column: str) -> BytesColumn:
-    """Return a column of bytes, that of the first table first."""
-    columns = [table.bytes(column) for table in tables]
-    if len(columns) == 1:
-        return columns[0]
-    offsets = np.zeros(sum(len(part) for part in columns) + 1, np.uint64)
-    np.cumsum(np.concatenate([np.diff(part.offsets) for part in columns]), out=offsets[1:])
-    return BytesColumn(offsets, b"".join([part.data for part in columns]))
+    return join_text([table.text(column) for table in tables])
 
 
 def gather_slot_starts(parts: Sequence[LogPart]) -> npt.NDArray[np.int64]:

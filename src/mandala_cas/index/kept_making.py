@@ -21,13 +21,14 @@ from mandala_cas.index.kept_schema import (
 )
 from mandala_cas.index.kept_values import value_tables
 from mandala_cas.index.prefixes import order_of
-from mandala_cas.index.taking import Rows, table_of, take
+from mandala_cas.index.taking import table_of, take
 from mandala_cas.index.unpublished import NOBODY, open_segment
 from mandala_cas.log.columns import NumberColumn, bytes_column, fixed_column, text_column
 from mandala_cas.log.graves import Graves, graves_of
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.log.rows import CALLS, SCHEMA, SLOTS, TAGS, TOMBS, UNTAGS, VALUES, build_tables
 from mandala_cas.log.tables import Table
+from mandala_cas.log.taking import Rows
 from mandala_cas.model.entries import TombstoneReason
 from mandala_cas.model.ids import SegmentId
 

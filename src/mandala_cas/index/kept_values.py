@@ -14,12 +14,13 @@ from mandala_cas.index.kept_part import KeptPart
 from mandala_cas.index.kept_schema import ORIGINS, SOURCES
 from mandala_cas.index.prefixes import prefixes_of
 from mandala_cas.index.sorting import ties_of
-from mandala_cas.index.taking import Rows, table_of, take
+from mandala_cas.index.taking import table_of, take
 from mandala_cas.log.columns import BytesColumn, Column, NumberColumn, bytes_column
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.rows import SCHEMA, VALUES
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
+from mandala_cas.log.taking import Rows
 from mandala_cas.model.entries import Tier
 
 _UNSIGNED: Final = Signature("", b"", b"", b"")

@@ -28,8 +28,8 @@ from mandala_cas._version import __version__
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Envelope, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature, Signer
-from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
-from mandala_cas.log.checks import is_time
+from mandala_cas.errors import CorruptionError, MandalaError, UsageError
+from mandala_cas.log.checks import check_min_reader, is_time
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.tables import DIRECTORY_MAX, Schema, Table, decode_tables, encode_tables
 from mandala_cas.objectstore.api import ByteRange, ObjectStore
@@ -299,12 +299,13 @@ def _open(name: str, data: bytes, step: str) -> Envelope:
     envelope = unseal(data, kind=Kind.COLLECTION, name=name, raw_size_max=_RAW_MAX)
     header = envelope.header
     min_reader, nonce = header.get("min_reader"), header.get("nonce")
-    if isinstance(min_reader, int) and min_reader > READER_VERSION:
-        raise UnsupportedFormatError(
-            f"{name} needs a mandala-cas that reads version {min_reader} of announcements, this "
-            f"one reads version {READER_VERSION}: upgrade it, values could be deleted that you use",
-            name=name,
-        )
+    check_min_reader(
+        header,
+        READER_VERSION,
+        name=name,
+        of="announcements",
+        harm="values could be deleted that you use",
+    )
     if (
         header.get("step") != step
         or not isinstance(min_reader, int)

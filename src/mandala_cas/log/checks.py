@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mandala_cas.envelope.packing import corruption
-from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UsageError
 from mandala_cas.log.columns import LENGTH_MAX, Numbers
 from mandala_cas.log.rows import CALLS, SLOTS, TAGS, TOMBS, UNTAGS, VALUES
 from mandala_cas.log.tables import Table
@@ -101,6 +101,28 @@ def check_ranges(table: Table, *, name: str) -> None:
     check_rule(name, table.name, table.numbers("first") <= table.numbers("last"))
     if table.name == TOMBS:
         check_rule(name, table.name, table.numbers("reason") <= max(TombstoneReason))
+
+
+def check_min_reader(
+    header: Mapping[str, object],
+    version: int,
+    *,
+    name: str,
+    of: str = "the log",
+    harm: str = "results would be missing",
+) -> None:
+    """Refuse what only readers of a later version than ``version`` may read.
+
+    Raises:
+        UnsupportedFormatError: so it is; the message says of what, and the harm of going on.
+    """
+    needed = header.get("min_reader")
+    if isinstance(needed, int) and needed > version:
+        raise UnsupportedFormatError(
+            f"{name} needs a mandala-cas that reads version {needed} of {of}, this one reads "
+            f"version {version}: upgrade it, {harm}",
+            name=name,
+        )
 
 
 def is_time(value: object) -> bool:

@@ -25,8 +25,7 @@ from blake3 import blake3
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature, Signer
-from mandala_cas.errors import UnsupportedFormatError
-from mandala_cas.log.checks import check_ranges, is_time
+from mandala_cas.log.checks import check_min_reader, check_ranges, is_time
 from mandala_cas.log.columns import fixed_column, number_column
 from mandala_cas.log.covered import COVERED_SCHEMA, Covered, covered_tables, read_covered
 from mandala_cas.log.rows import (
@@ -305,13 +304,7 @@ def _check_counts(run: Run) -> None:
 
 def _read_header(fields: Mapping[str, Any], name: str) -> RunHeader:
     """Return the header, every field of the type that it must have."""
-    min_reader = fields.get("min_reader")
-    if isinstance(min_reader, int) and min_reader > READER_VERSION:
-        raise UnsupportedFormatError(
-            f"{name} needs a mandala-cas that reads version {min_reader} of the log, this one "
-            f"reads version {READER_VERSION}: upgrade it, results would be missing",
-            name=name,
-        )
+    check_min_reader(fields, READER_VERSION, name=name)
     nonce, library = fields.get("nonce"), fields.get("library")
     numbers = [fields.get(key) for key in ("generation", "created_us", "min_reader", *_COUNTS)]
     if (

@@ -24,7 +24,8 @@ from blake3 import blake3
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Envelope, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature
-from mandala_cas.errors import NotFoundError, UnsupportedFormatError, UsageError
+from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.log.checks import check_min_reader
 from mandala_cas.log.columns import BytesColumn, FixedColumn
 from mandala_cas.log.packed import (
     INLINE,
@@ -348,12 +349,7 @@ def _open(name: str, data: bytes, kind: PartKind) -> Envelope:
     envelope = unseal(data, kind=Kind.RUN_PART, name=name, raw_size_max=PART_RAW_MAX)
     header = envelope.header
     min_reader, nonce = header.get("min_reader"), header.get("nonce")
-    if isinstance(min_reader, int) and min_reader > READER_VERSION:
-        raise UnsupportedFormatError(
-            f"{name} needs a mandala-cas that reads version {min_reader} of the log, this one "
-            f"reads version {READER_VERSION}: upgrade it, results would be missing",
-            name=name,
-        )
+    check_min_reader(header, READER_VERSION, name=name)
     if (
         header.get("kind") != kind.value
         or not isinstance(min_reader, int)

@@ -22,8 +22,8 @@ from blake3 import blake3
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature, Signer
-from mandala_cas.errors import UnsupportedFormatError, UsageError
-from mandala_cas.log.checks import SEQ_MAX, check_tables, is_time
+from mandala_cas.errors import UsageError
+from mandala_cas.log.checks import SEQ_MAX, check_min_reader, check_tables, is_time
 from mandala_cas.log.part import Dots
 from mandala_cas.log.rows import (
     CALLS,
@@ -296,12 +296,7 @@ def decode_segment(name: str, data: bytes) -> Segment:
 def _read_header(fields: Mapping[str, Any], name: str) -> SegmentHeader:
     """Return the header, every field of the type that it must have."""
     min_reader = fields.get("min_reader")
-    if isinstance(min_reader, int) and min_reader > READER_VERSION:
-        raise UnsupportedFormatError(
-            f"{name} needs a mandala-cas that reads version {min_reader} of the log, this one "
-            f"reads version {READER_VERSION}: upgrade it, results would be missing",
-            name=name,
-        )
+    check_min_reader(fields, READER_VERSION, name=name)
     writer, previous, session = (fields.get(key) for key in ("writer", "previous", "session"))
     seq, created_us, library = (fields.get(key) for key in ("seq", "created_us", "library"))
     if (

@@ -42,9 +42,8 @@ def take_rows(column: Column, rows: Rows) -> Column:
 def join_columns(columns: Sequence[Column]) -> Column:
     """Return columns of one type, one behind the other."""
     match columns[0]:
-        case FixedColumn(width, _):
-            fixed = cast("Sequence[FixedColumn]", columns)
-            return FixedColumn(width, b"".join(column.data for column in fixed))
+        case FixedColumn():
+            return join_fixed(cast("Sequence[FixedColumn]", columns))
         case DeltaColumn():
             deltas = cast("Sequence[DeltaColumn]", columns)
             return DeltaColumn(np.concatenate([column.array for column in deltas]))
@@ -52,11 +51,30 @@ def join_columns(columns: Sequence[Column]) -> Column:
             numbers = cast("Sequence[NumberColumn]", columns)
             return NumberColumn(np.concatenate([column.array for column in numbers]))
         case TextColumn():
-            return _join_text(cast("Sequence[TextColumn]", columns))
+            return join_text(cast("Sequence[TextColumn]", columns))
         case BytesColumn():
             return _join_bytes(cast("Sequence[BytesColumn]", columns))
         case RawColumn():
             raise AssertionError("columns that are not known cannot be put together")
+
+
+def join_fixed(columns: Sequence[FixedColumn]) -> FixedColumn:
+    """Return rows of one size, one column behind the other."""
+    if len(columns) == 1:
+        return columns[0]
+    return FixedColumn(columns[0].width, b"".join([column.data for column in columns]))
+
+
+def join_text(columns: Sequence[TextColumn]) -> TextColumn:
+    """Return text with one dictionary, its words in order of arrival."""
+    if len(columns) == 1:
+        return columns[0]
+    numbers: dict[str, int] = {}
+    codes = []
+    for column in columns:
+        own = [numbers.setdefault(word, len(numbers)) for word in column.words]
+        codes.append(np.array(own, np.uint32)[column.codes])
+    return TextColumn(np.concatenate(codes), tuple(numbers))
 
 
 def _without_unused(codes: npt.NDArray[np.uint32], words: tuple[str, ...]) -> TextColumn:
@@ -68,16 +86,6 @@ def _without_unused(codes: npt.NDArray[np.uint32], words: tuple[str, ...]) -> Te
     numbers = (np.cumsum(used) - 1).astype(np.uint32)
     kept = tuple(word for word, is_used in zip(words, used.tolist(), strict=True) if is_used)
     return TextColumn(numbers[codes], kept)
-
-
-def _join_text(columns: Sequence[TextColumn]) -> TextColumn:
-    """Return text with one dictionary, in order of arrival."""
-    numbers: dict[str, int] = {}
-    codes = []
-    for column in columns:
-        own = [numbers.setdefault(word, len(numbers)) for word in column.words]
-        codes.append(np.array(own, np.uint32)[column.codes])
-    return TextColumn(np.concatenate(codes), tuple(numbers))
 
 
 def _take_bytes(column: BytesColumn, rows: Rows) -> BytesColumn:
@@ -96,9 +104,11 @@ def _take_bytes(column: BytesColumn, rows: Rows) -> BytesColumn:
 
 def _join_bytes(columns: Sequence[BytesColumn]) -> BytesColumn:
     """Return bytes of any size, one column behind the other."""
+    if len(columns) == 1:
+        return columns[0]
     offsets = [np.zeros(1, np.uint64)]
     base = np.uint64(0)
     for column in columns:
         offsets.append(column.offsets[1:] + base)
         base += column.offsets[-1]
-    return BytesColumn(np.concatenate(offsets), b"".join(column.data for column in columns))
+    return BytesColumn(np.concatenate(offsets), b"".join([column.data for column in columns]))

@@ -28,7 +28,6 @@ BLOBS: Final = "blobs/"
 LOCAL: Final = "local/"
 JOURNAL: Final = "local/journal/"
 SPOOL: Final = "local/spool/"
-TRASH: Final = "local/trash/"
 TEMPORARY: Final = "local/tmp/"
 
 _SEGMENT: Final = re.compile(

@@ -1,6 +1,10 @@
-"""Upkeep: what keeps a store fast, small and whole. Compaction, collection, verification, health.
+"""Upkeep: what keeps a store fast, small and whole.
 
 Architecture invariant: nothing here is needed for a right answer. Every step may be left out,
 be cut off at any moment, or run in several processes at once; a store that is never kept up is
 slow and large, and not wrong.
+
+Each kind of upkeep has a room: ``compacting``, ``collecting``, ``verifying``, ``repairing``,
+``reporting``. Rooms do not know each other, but that repair builds on verification. What they
+share lies here: how reports look, how amounts are counted, and where the log places values.
 """

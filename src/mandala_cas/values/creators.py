@@ -39,26 +39,18 @@ class Creators:
 
     def by_history(self, history_id: HistoryId) -> list[RecordedCall]:
         """Return the live records of the call whose output has this history."""
-        return self._search("history_id", {history_id}, outputs_only=True)
+        return self._search("history_id", {history_id})
 
     def by_content(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
         """Return the live records of all calls that gave one of these values."""
-        return self._search("content_id", set(content_ids), outputs_only=True)
+        return self._search("content_id", set(content_ids))
 
-    def users_of(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
-        """Return the live records of all calls that gave or took one of these values."""
-        return self._search("content_id", set(content_ids), outputs_only=False)
-
-    def _search(
-        self, column: str, wanted: set[HistoryId] | set[ContentId], *, outputs_only: bool
-    ) -> list[RecordedCall]:
-        """Return live records with a slot that holds one of ``wanted``, each once, by dot."""
+    def _search(self, column: str, wanted: set[HistoryId] | set[ContentId]) -> list[RecordedCall]:
+        """Return live records with an output that holds one of ``wanted``, each once, by dot."""
         found: dict[Dot, CallRecord] = {}
         for part in self._parts():
-            slots = rows_of(part.slots.fixed(column), wanted)
-            if outputs_only:
-                is_output = part.slots.numbers("is_output")
-                slots = [row for row in slots if is_output[row]]
+            is_output = part.slots.numbers("is_output")
+            slots = [row for row in rows_of(part.slots.fixed(column), wanted) if is_output[row]]
             for row in _call_rows(part, slots):
                 record = part.call_record(row)
                 dot = part.dot(row)

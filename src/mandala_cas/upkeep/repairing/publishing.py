@@ -1,22 +1,20 @@
-"""What upkeep puts on record: payload under fresh names first, then segments that place it."""
+"""What repair puts on record: payload under fresh names first, then segments that place it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from mandala_cas._version import __version__
 from mandala_cas.blobs.packs import group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.log.announcements import Announcements
 from mandala_cas.log.checks import entry_size
-from mandala_cas.log.segment import NO_PREVIOUS, encode_segment, segment_header
+from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.entries import Entry, Tier, ValueRecord
-from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import COLLECTIONS, NONCE_SIZE
 from mandala_cas.upkeep.repairing.salvage import Found
@@ -26,7 +24,7 @@ _BATCH_SIZE: Final = 32 << 20
 
 
 class Publisher:
-    """A writer of its own, for one step of upkeep; it holds a few tens of megabytes, or one value.
+    """Payload and a log writer of its own; it holds a few tens of megabytes, or one value.
 
     Payload is put before the segment that places it, and announcements of garbage collection are
     looked at behind it, as every writer does. A crash in between leaves payload that nothing names,
@@ -45,12 +43,14 @@ class Publisher:
         self._objects = objects
         self._blobs = BlobStore(objects)
         self._announcements = Announcements(objects)
-        self._signer = signer
-        self._clock_us = clock_us
         self._draw = draw
-        self._writer = WriterId(draw(WriterId.SIZE))
-        self._seq = 0
-        self._previous = NO_PREVIOUS
+        self._writer = LogWriter(
+            objects,
+            signer=signer,
+            session=lambda: {"upkeep": "repair"},
+            clock_us=clock_us,
+            draw=draw,
+        )
         self._entries: list[Entry] = []
         self._values: list[Found] = []
         self._size = 0
@@ -71,7 +71,8 @@ class Publisher:
         while self._values or self._entries:
             placed = [*self._put_packs(), *self._put_blobs()]
             # Only now: a segment promises that the values it places can be read.
-            self._put_segment([*(record for _, record in placed), *self._entries])
+            self._writer.append_all([*(record for _, record in placed), *self._entries])
+            self._writer.publish()
             self._entries, self._size = [], 0
             # A collector that announced before it could see the segment deletes what it named.
             # Such a value is put again, under another name.
@@ -118,22 +119,6 @@ class Publisher:
                 )
                 placed.append((found, record))
         return placed
-
-    def _put_segment(self, entries: Sequence[Entry]) -> None:
-        """Put one segment, the next of this writer's chain."""
-        header = segment_header(
-            entries,
-            writer=self._writer,
-            seq=self._seq,
-            previous=self._previous,
-            created_us=self._clock_us(),
-            library=f"mandala-cas {__version__}",
-            session={"upkeep": "repair"},
-        )
-        sealed = encode_segment(entries, header, self._signer)
-        self._objects.put(sealed.name, sealed.sealed.parts)
-        self._seq += 1
-        self._previous = sealed.digest
 
     def _take(self, size: int) -> None:
         """Count what is held, and publish it if it is much."""
