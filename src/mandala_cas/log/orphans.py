@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from mandala_cas.log.journal import (
     JOURNAL_FOLDER,
     SPOOL_FOLDER,
     batch_file_name,
+    is_lock_name,
     parse_batch_file_name,
     writer_of_file,
 )
@@ -37,6 +39,8 @@ from mandala_cas.objectstore.disk import reading, writing
 from mandala_cas.objectstore.locks import HeldLock, try_lock
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
+
+_LEFT_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +140,21 @@ class Orphan(ForkAware):
         return self.place.directory / JOURNAL_FOLDER / batch_file_name(batch.position)
 
 
-def find_orphans(place: Place) -> Iterator[Orphan]:
+def find_orphans(place: Place, *, clock: Callable[[], float] = time.time) -> Iterator[Orphan]:
     """Yield the journal of each dead writer; the caller closes each.
 
-    Of two processes that look at once, the lock decides.
+    Of two processes that look at once, the lock decides. A writer takes its lock before it writes
+    anything else, so one that has nothing but a lock may be about to take it: to try it then would
+    keep the lock from its owner. Only what has been left for a day is cleared away.
     """
     directory = place.directory
-    names = [path.name for path in _files(directory / JOURNAL_FOLDER)]
-    names += [path.name for path in _files(directory / SPOOL_FOLDER)]
-    found = {writer for name in names if (writer := writer_of_file(name)) is not None}
+    paths = [*_files(directory / JOURNAL_FOLDER), *_files(directory / SPOOL_FOLDER)]
+    found = {
+        writer
+        for path in paths
+        if (writer := writer_of_file(path.name)) is not None
+        and not (is_lock_name(path.name) and _age_s(path, clock) < _LEFT_S)
+    }
     for writer in sorted(found):
         try:
             lock = try_lock(directory / JOURNAL_FOLDER / writer.hex())
@@ -160,6 +170,14 @@ def find_orphans(place: Place) -> Iterator[Orphan]:
             lock.release()
             raise
         yield orphan
+
+
+def _age_s(path: Path, clock: Callable[[], float]) -> float:
+    """Return how long ago a file was made; none at all where it is gone."""
+    try:
+        return clock() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _read(place: Place, writer: WriterId, lock: HeldLock) -> Orphan:

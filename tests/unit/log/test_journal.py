@@ -126,16 +126,32 @@ def test_what_one_process_adopts_no_other_does(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_was_left_alone_is_removed(tmp_path: Path) -> None:
-    """A process that committed everything was killed."""
+    """A process that committed everything was killed, a day ago."""
     journal = make_journal(tmp_path)
     journal.append(FIRST, GROUPS[0])
     journal.remove(FIRST)
     die(journal)
+    (lock,) = (tmp_path / "journal").iterdir()
+    made = lock.stat().st_mtime
 
-    (orphan,) = found(tmp_path)
+    (orphan,) = find_orphans(Place(tmp_path, KEY, "here"), clock=lambda: made + 90_000)
     orphan.close_if_done()
 
     assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_a_lock_that_was_just_made_is_left_to_its_owner(tmp_path: Path) -> None:
+    """Who opens a store must not take the lock that another process is about to take.
+
+    A process that began to record while another one opened the store found its own lock taken,
+    and went on without it: its journal could be taken for a dead one's while it lived.
+    """
+    (tmp_path / "journal").mkdir()
+    lock = tmp_path / "journal" / FIRST.writer.hex()
+    lock.touch()
+
+    assert found(tmp_path) == []
+    assert lock.exists()
 
 
 def test_spooled_values_of_a_dead_process_go_with_its_journal(tmp_path: Path) -> None:
