@@ -68,8 +68,9 @@ def place(tmp_path: Path) -> Path:
     with storage:
         for size in SIZES:
             total(numbers(2, size))
+    with storage:
+        # Garbage, when it is dropped: it is alone in its pack.
         numbers(7, 5_000)
-    # Garbage: what this gave is what a collector would delete.
     storage.drop_calls(list(storage.cf(numbers).df()[numbers.name])[-1:])
     storage.tag("mine", storage.cf(total).df()["total"])
     storage.close()

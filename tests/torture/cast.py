@@ -14,8 +14,10 @@ from mandala_cas.imports import Storage, op
 
 # Inline, packed, and an object of its own.
 SIZES = (10, 10, 10, 3_000, 3_000, 132_000)
-# Few, so that a value is often garbage in one moment, and relied on in the next.
-CONTENTS = 6
+# Few at a time, so that a value is often garbage in one moment, and relied on in the next; and
+# others later, for in the end each value is one of a call that is kept.
+CONTENTS = 3
+LIVES_PER_CONTENT = 3
 SHARED = 40
 executed: list[str] = []
 
@@ -69,10 +71,13 @@ def write(player: Player) -> None:
         for _ in range(chance.randint(1, 6)):
             number += 1
             is_shared = chance.random() < 0.2
-            task_number = -4 * chance.randrange(SHARED) - 4 if is_shared else number
+            task_number = -8 * chance.randrange(SHARED) - 8 if is_shared else number
             # What a call makes follows from its number, or a shared one would have two results.
             fixed = random.Random(task_number)  # noqa: S311 (no secrets)
-            task = Task(task_number, fixed.randrange(CONTENTS), fixed.choice(SIZES))
+            content = fixed.randrange(CONTENTS)
+            if not is_shared:
+                content += player.life // LIVES_PER_CONTENT
+            task = Task(task_number, content, fixed.choice(SIZES))
             block.append(task)
         with storage:
             for task in block:
