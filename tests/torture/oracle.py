@@ -43,9 +43,10 @@ class Verdict:
         return (
             f"{self.acknowledged_count} acknowledged, {self.returned_count} only returned, "
             f"{self.dropped_count} dropped, {self.tagged_count} tagged; while it ran, "
-            f"{self.collected_count} objects were collected, {self.retired_count} log objects replaced, {self.missed} calls "
-            f"missed; made again: {len(self.made_again)} acknowledged, "
-            f"{len(self.returned_again)} that only returned; {self.lost_count} records lost"
+            f"{self.collected_count} objects were collected, {self.retired_count} log objects "
+            f"replaced, {self.missed} calls missed; made again: {len(self.made_again)} "
+            f"acknowledged, {len(self.returned_again)} that only returned; {self.lost_count} "
+            "records lost"
         )
 
 

@@ -95,7 +95,7 @@ def test_kills_of_compactors_lose_nothing(tmp_path: Path) -> None:
 
 def test_kills_of_collectors_lose_nothing(tmp_path: Path) -> None:
     """At every line of a collection, beside others that carry out the same announcements."""
-    cast = {"collector": 3, "writer": 3, "curator": 2}
+    cast = {"collector": 3, "writer": 3, "curator": 1}
     needs = {"block": 5, "dropped": 3, "collected": 1}
 
     torture(tmp_path, str(tmp_path / "store"), cast, 100 if THOROUGH else 16, needs)
