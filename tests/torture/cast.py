@@ -14,9 +14,12 @@ from mandala_cas.imports import Storage, op
 
 # Inline, packed, and an object of its own.
 SIZES = (10, 10, 10, 3_000, 3_000, 132_000)
-# Few, so that a value is often garbage in one moment, and relied on in the next.
-CONTENTS = 6
+# Few at a time, so that a value is often garbage in one moment, and relied on in the next; and
+# others later, for in the end each value is one of a call that is kept.
+CONTENTS = 3
+LIVES_PER_CONTENT = 3
 SHARED = 40
+DROPPED_AT_ONCE = 60
 executed: list[str] = []
 
 
@@ -66,13 +69,16 @@ def write(player: Player) -> None:
     number = player.life * 10_000
     for _ in range(player.steps):
         block = []
-        for _ in range(chance.randint(1, 6)):
+        for _ in range(chance.choice([1, 5, 25])):
             number += 1
             is_shared = chance.random() < 0.2
-            task_number = -4 * chance.randrange(SHARED) - 4 if is_shared else number
+            task_number = -8 * chance.randrange(SHARED) - 8 if is_shared else number
             # What a call makes follows from its number, or a shared one would have two results.
             fixed = random.Random(task_number)  # noqa: S311 (no secrets)
-            task = Task(task_number, fixed.randrange(CONTENTS), fixed.choice(SIZES))
+            content = fixed.randrange(CONTENTS)
+            if not is_shared:
+                content += player.life // LIVES_PER_CONTENT
+            task = Task(task_number, content, fixed.choice(SIZES))
             block.append(task)
         with storage:
             for task in block:
@@ -107,7 +113,10 @@ def collect(player: Player) -> None:
 
 
 def curate(player: Player) -> None:
-    """Tag and drop calls that were acknowledged; each call is one curator's only."""
+    """Tag and drop calls that were acknowledged. There must be one curator at a time.
+
+    Of two, one could make a call again that the other has just dropped.
+    """
     chance, ledger = player.chance, player.ledger
     storage = player.open()
     for _ in range(player.steps):
@@ -118,24 +127,32 @@ def curate(player: Player) -> None:
             if not task.is_kept and task.number not in tried
         ]
         storage.refresh()
-        for task in chance.sample(tasks, min(len(tasks), 8)):
+        hids = {}
+        for task in chance.sample(tasks, min(len(tasks), DROPPED_AT_ONCE)):
             ledger.note("tries", task.number)
-            hids = hids_of(storage, task)
-            if hids is None:
+            found = hids_of(storage, task)
+            if found is None:
                 ledger.acknowledge("missing", task.number, task.content, task.size)
                 continue
-            call_hid, ref_hid = hids
-            choice = chance.random()
-            if choice < 0.3:
-                storage.tag(f"t{task.number}", ref_hid)
-                if choice < 0.1:
-                    storage.untag(f"t{task.number}")
-                    ledger.acknowledge("untagged", task.number)
-                else:
-                    ledger.acknowledge("tagged", task.number, task.content, task.size)
-            storage.drop_calls([call_hid])
-            ledger.acknowledge("dropped", task.number, call_hid)
+            hids[task.number], ref_hid = found
+            if chance.random() < 0.1:
+                label(storage, player, task, ref_hid)
+        storage.drop_calls(list(hids.values()))
+        for number, call_hid in hids.items():
+            ledger.note("dropped", number, call_hid)
+        ledger.acknowledge("drops")
     storage.close()
+
+
+def label(storage: Storage, player: Player, task: Task, ref_hid: str) -> None:
+    """Tag a result, and perhaps take the tag off again."""
+    name = f"t{task.number}"
+    storage.tag(name, ref_hid)
+    if player.chance.random() < 0.3:
+        storage.untag(name)
+        player.ledger.acknowledge("untagged", task.number)
+    else:
+        player.ledger.acknowledge("tagged", task.number, task.content, task.size)
 
 
 def read(player: Player) -> None:

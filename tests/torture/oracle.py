@@ -28,6 +28,7 @@ class Verdict:
     """
 
     acknowledged_count: int = 0
+    returned_count: int = 0
     dropped_count: int = 0
     tagged_count: int = 0
     lost_count: int = 0
@@ -40,11 +41,12 @@ class Verdict:
     def __str__(self) -> str:
         """Return a line."""
         return (
-            f"{self.acknowledged_count} acknowledged, {self.dropped_count} dropped, "
-            f"{self.tagged_count} tagged; while it ran, {self.collected_count} objects were "
-            f"collected, {self.retired_count} log objects replaced, {self.missed} calls "
-            f"missed; made again: {len(self.made_again)} acknowledged, "
-            f"{len(self.returned_again)} that only returned; {self.lost_count} records lost"
+            f"{self.acknowledged_count} acknowledged, {self.returned_count} only returned, "
+            f"{self.dropped_count} dropped, {self.tagged_count} tagged; while it ran, "
+            f"{self.collected_count} objects were collected, {self.retired_count} log objects "
+            f"replaced, {self.missed} calls missed; made again: {len(self.made_again)} "
+            f"acknowledged, {len(self.returned_again)} that only returned; {self.lost_count} "
+            "records lost"
         )
 
 
@@ -102,6 +104,7 @@ def check_calls(storage: Storage, ledgers: Ledgers, verdict: Verdict) -> None:
     returned = [
         task for task in ledgers.tasks("returned") if task.number not in tried and task not in done
     ]
+    verdict.returned_count = len(returned)
     verdict.returned_again = made_again(storage, returned)
 
 
