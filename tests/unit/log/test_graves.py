@@ -106,3 +106,12 @@ def test_hidden_rows_are_counted_as_they_are_hidden(
         )
         for item in segments
     ]
+
+
+def test_what_lies_before_the_first_range_is_not_hidden() -> None:
+    """There is no range before it to be in, and the last of all is no stand-in for one."""
+    graves = Graves.of([Tombstone(WriterId(bytes(8)), 0, 5, 5)])
+
+    hidden = graves.hides(columns_of([Dot(WriterId(bytes(8)), 0, row) for row in (4, 5, 6)]))
+
+    assert hidden.tolist() == [False, True, False]
