@@ -19,6 +19,7 @@ SIZES = (10, 10, 10, 3_000, 3_000, 132_000)
 CONTENTS = 3
 LIVES_PER_CONTENT = 3
 SHARED = 40
+LOOKS_IN_LONG_BLOCK = 40
 DROPPED_AT_ONCE = 60
 executed: list[str] = []
 
@@ -86,6 +87,9 @@ def write(player: Player) -> None:
                 ledger.note("returned", task.number, task.content, task.size)
                 if task.is_kept:
                     total(ref)
+            # A long block: what it relies on may be dropped, announced and deleted meanwhile.
+            for _ in range(chance.choice([0, 0, LOOKS_IN_LONG_BLOCK])):
+                acknowledged(player.ledgers)
         for task in block:
             ledger.note("made", task.number, task.content, task.size)
         ledger.acknowledge("block")
