@@ -6,15 +6,17 @@ Two compactors at once waste work, and nothing else; so does one that dies at an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signer
-from mandala_cas.errors import NotFoundError
+from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.layout import parse_segment_name
 from mandala_cas.upkeep.compaction_plan import is_due, plan_compaction
 from mandala_cas.upkeep.printing import as_size, as_table
 from mandala_cas.upkeep.retire import AnnouncementReader, RetireRules, retire
@@ -122,11 +124,14 @@ def compact(
                 run=None,
                 left={
                     **report.left,
-                    made.run.name: "is gone again, or a part is: another compactor was faster",
+                    made.run.name: "is gone again, or a part is: another compactor was faster, or "
+                    "garbage collection, which saw the part before the run that names it",
                 },
             )
         # The run, with the time that the store gave it.
         view.refresh()
+        if report.run is None:
+            _take_back(objects, view, made.run.name)
     retired = retire(objects, view, rules, just_read=report.run)
     return replace(report, retired=retired.names, retired_size=retired.size, kept=retired.kept)
 
@@ -180,6 +185,25 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     if found.run.header != made.header or list(found.run.parts) != list(made.infos):
         raise corruption(made.run.name, "is not what was written")
     return True
+
+
+def _take_back(objects: ObjectStore, view: LogView, name: str) -> None:
+    """Delete a run of which a part is gone, if all that it covers is elsewhere as well.
+
+    Nobody relies on it: what a collector announced before it saw the run makes room for nothing.
+    Left there, it would count as damaged. A crash before this line leaves it: readers find its
+    rows in the segments, and the next compaction of these replaces it.
+    """
+    run = view.runs.get(name)
+    if run is None:
+        return
+    parsed = map(parse_segment_name, view.listing.segments)
+    elsewhere = {item.segment_id for item in parsed if item is not None}
+    elsewhere.update(*(other.covers for other in view.runs.values() if other is not run))
+    if run.covers <= elsewhere:
+        # Who may write and not delete leaves it to others.
+        with suppress(UsageError):
+            objects.delete([name])
 
 
 def _report_of(made: MadeRun, loaded: LoadedInputs) -> CompactReport:

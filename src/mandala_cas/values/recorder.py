@@ -399,10 +399,25 @@ class Recorder(ForkAware):
                 "they count as not made, and are computed again when they are asked for",
                 repair.lost_count,
             )
+        if repair.lost_tag_count:
+            _LOGGER.warning(
+                "garbage collection deleted %d values while they were tagged; they are not tagged",
+                repair.lost_tag_count,
+            )
 
     def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
-        """Tell whether nobody has dropped an entry since it was published."""
-        return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
+        """Tell whether nobody has dropped an entry since it was published, nor untagged it."""
+        match entry:
+            case CallRecord():
+                return dot in self._lookup.dots(entry.call_id)
+            case TagRecord():
+                return not any(
+                    (untag.writer, untag.seq) == dot[:2] and untag.first <= dot.row <= untag.last
+                    for part in self._view.parts.values()
+                    for untag in part.untags
+                    if dot is not None
+                )
+        return True
 
 
 def _contents_of(entry: Entry) -> list[ContentId]:

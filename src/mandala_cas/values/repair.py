@@ -40,12 +40,14 @@ from mandala_cas.values.batch import Held
 class Repair:
     """What makes a batch good: entries to record, and the values that they use.
 
-    ``lost_count`` calls had a result that nobody has any more: they count as not made.
+    ``lost_count`` calls had a result that nobody has any more: they count as not made. Of
+    ``lost_tag_count`` tags the value is gone: they are on nothing.
     """
 
     entries: Sequence[Entry]
     contents: Sequence[ContentId]
     lost_count: int
+    lost_tag_count: int
 
 
 def condemned_rows(
@@ -112,12 +114,12 @@ def plan_repair(
     """Return what to record, so that ``saved`` are found at their new places.
 
     ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
-    not made; one that merely used such a value was.
+    not made; one that merely used such a value was. A tag on such a value would keep nothing.
     """
     hidden: list[Entry] = []
     again: list[Entry] = []
     contents: dict[ContentId, None] = {}
-    lost_count = 0
+    lost_count = lost_tag_count = 0
     for entry, dot in entries:
         if dot is None:
             continue
@@ -132,14 +134,18 @@ def plan_repair(
                 continue
         elif isinstance(entry, TagRecord):
             used = [entry.content_id]
-            if entry.target is not TagTarget.REF or entry.content_id not in saved:
+            is_lost = entry.content_id in lost
+            if entry.target is not TagTarget.REF or not (is_lost or entry.content_id in saved):
                 continue
             hidden.append(Untag(dot.writer, dot.seq, dot.row, dot.row))
+            if is_lost:
+                lost_tag_count += 1
+                continue
         else:
             continue
         again.append(entry)
         contents |= dict.fromkeys(used)
-    return Repair((*hidden, *again), list(contents), lost_count)
+    return Repair((*hidden, *again), list(contents), lost_count, lost_tag_count)
 
 
 def saved_and_lost(
