@@ -55,6 +55,14 @@ def several_segments(store: ObjectStore, ledger: Ledger) -> None:
     process.drop(PACKED)
 
 
+def one_value(ledger: Ledger) -> Mapping[str, Actor]:
+    """One relies on a blob that nobody needs, one collects: as small as the race can be."""
+    return {
+        "writer": writing("writer", ledger, ("make", LOOSE_TOO)),
+        "collector": collecting("collector"),
+    }
+
+
 def around_a_drop(ledger: Ledger) -> Mapping[str, Actor]:
     """One makes what was dropped, one drops what the first makes again, one collects."""
     return {
@@ -125,27 +133,26 @@ def two_compactors(ledger: Ledger) -> Mapping[str, Actor]:
 
 def compactor_and_collector(ledger: Ledger) -> Mapping[str, Actor]:
     """Parts of a run lie there before anything names them, and one collects."""
-    return {
-        "compactor": compacting("compactor", times=2),
-        "collector": collecting("collector", times=2),
-        "reader": reading("reader", ledger),
-    }
+    del ledger
+    return {"compactor": compacting("compactor"), "collector": collecting("collector")}
 
 
 def everybody(ledger: Ledger) -> Mapping[str, Actor]:
-    """One writes, one merges, one collects, all at once."""
+    """One writes, one merges, one collects, one reads, all at once."""
     return {
         "writer": writing(
             "writer", ledger, ("make", LOOSE_TOO), "commit", ("drop", OTHER), ("make", OTHER_TOO)
         ),
         "compactor": compacting("compactor", times=2),
-        "collector": collecting("collector", times=2),
+        "collector": collecting("collector"),
+        "reader": reading("reader", ledger),
     }
 
 
 ACTORS: Final = {
     actors.__name__: (prepare, actors)
     for prepare, actors in (
+        (some_dropped, one_value),
         (some_dropped, around_a_drop),
         (some_dropped, two_collectors),
         (some_dropped, shared_values),
@@ -156,7 +163,6 @@ ACTORS: Final = {
         (some_dropped, everybody),
     )
 }
-
 
 def scenario(name: str) -> Scenario:
     """Return a situation, prepared."""

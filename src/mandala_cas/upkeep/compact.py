@@ -118,20 +118,16 @@ def compact(
         inputs = replace(loaded.inputs, generation_above=_generation_below(view, loaded.inputs))
         made = make_run(inputs, created_us=clock_us(), draw=draw, signer=signer)
         report = _report_of(made, loaded)
-        if not _write(objects, made, signer, trusts):
-            report = replace(
-                report,
-                run=None,
-                left={
-                    **report.left,
-                    made.run.name: "is gone again, or a part is: another compactor was faster, or "
-                    "garbage collection, which saw the part before the run that names it",
-                },
-            )
-        # The run, with the time that the store gave it.
+        is_whole = _write(objects, made, signer, trusts)
+        # The run, with the time that the store gave it; and what was announced before it was seen.
         view.refresh()
-        if report.run is None:
+        if not is_whole or _is_condemned(view, made, announcements):
             _take_back(objects, view, made.run.name)
+            reason = (
+                "is gone again: garbage collection saw its parts before they were named, or "
+                "another compactor was faster"
+            )
+            report = replace(report, run=None, left={**report.left, made.run.name: reason})
     retired = retire(objects, view, rules, just_read=report.run)
     return replace(report, retired=retired.names, retired_size=retired.size, kept=retired.kept)
 
@@ -187,12 +183,26 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     return True
 
 
-def _take_back(objects: ObjectStore, view: LogView, name: str) -> None:
-    """Delete a run of which a part is gone, if all that it covers is elsewhere as well.
+def _is_condemned(
+    view: LogView, made: MadeRun, announcements: AnnouncementReader | None
+) -> bool:
+    """Tell whether a part of a run that is visible now was announced as garbage before.
 
-    Nobody relies on it: what a collector announced before it saw the run makes room for nothing.
-    Left there, it would count as damaged. A crash before this line leaves it: readers find its
-    rows in the segments, and the next compaction of these replaces it.
+    Who announces later reads the log after that, and spares the parts.
+    """
+    names = view.listing.announcements
+    if announcements is None or not names:
+        return False
+    condemned = announcements.read(names)
+    return any(part in item for part in made.parts for item in condemned)
+
+
+def _take_back(objects: ObjectStore, view: LogView, name: str) -> None:
+    """Delete a run that may lose its parts, if all that it covers is elsewhere as well.
+
+    Nobody relies on it: a run with a condemned part makes room for nothing. Left there, it would
+    count as damaged. A crash before this line leaves it: readers find its rows in the segments,
+    and the next compaction of these replaces it.
     """
     run = view.runs.get(name)
     if run is None:
