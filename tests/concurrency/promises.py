@@ -34,9 +34,10 @@ from mandala_cas.upkeep.run_loading import load_run
 STRATEGIES: Final[tuple[tuple[Strategy, int], ...]] = (
     (RandomWalk(), 0),
     (PriorityChange(depth=3, steps=30), 0),
+    (PriorityChange(depth=4, steps=50), 0),
     (PriorityChange(depth=3, steps=100), 2),
 )
-RUN_COUNT: Final = 400 if os.environ.get("MANDALA_THOROUGH") else 40
+RUN_COUNT: Final = 250 if os.environ.get("MANDALA_THOROUGH") else 25
 
 
 def new_store() -> FaultStore:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import Final
 
 from tests.concurrency.actors import (
@@ -93,7 +92,13 @@ def shared_values(ledger: Ledger) -> Mapping[str, Actor]:
     """Two make equal values, drop their calls and make them again; one collects, one reads."""
     return {
         "v": writing(
-            "v", ledger, ("make", PACKED), ("make", LOOSE), "commit", ("drop", LOOSE), ("make", LOOSE)
+            "v",
+            ledger,
+            ("make", PACKED),
+            ("make", LOOSE),
+            "commit",
+            ("drop", LOOSE),
+            ("make", LOOSE),
         ),
         "w": writing(
             "w", ledger, ("make", PACKED_TOO), ("make", LOOSE_TOO), "commit", ("drop", PACKED_TOO)
@@ -137,6 +142,11 @@ def compactor_and_collector(ledger: Ledger) -> Mapping[str, Actor]:
     return {"compactor": compacting("compactor"), "collector": collecting("collector")}
 
 
+def compactor_and_reader(ledger: Ledger) -> Mapping[str, Actor]:
+    """One merges and deletes what another is about to list, or to read."""
+    return {"compactor": compacting("compactor"), "reader": reading("reader", ledger)}
+
+
 def everybody(ledger: Ledger) -> Mapping[str, Actor]:
     """One writes, one merges, one collects, one reads, all at once."""
     return {
@@ -160,9 +170,13 @@ ACTORS: Final = {
         (some_dropped, tags),
         (several_segments, two_compactors),
         (several_segments, compactor_and_collector),
+        (several_segments, compactor_and_reader),
         (some_dropped, everybody),
     )
 }
+# Two actors each: small enough for every schedule with one preemption.
+SMALL: Final = ("one_value", "compactor_and_collector", "compactor_and_reader")
+
 
 def scenario(name: str) -> Scenario:
     """Return a situation, prepared."""

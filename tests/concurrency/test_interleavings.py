@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 from tests.concurrency.promises import RUN_COUNT, STRATEGIES
-from tests.concurrency.scenarios import ACTORS, scenario
+from tests.concurrency.scenarios import ACTORS, SMALL, scenario
+
+from mandala_cas.testing import DepthFirst
 
 
 @pytest.mark.parametrize("name", ACTORS)
@@ -22,6 +24,17 @@ def test_every_promise_is_kept(name: str) -> None:
     assert explored.crash_count > 0
     # A commit that garbage collection has overtaken finds the bytes again in nearly every run.
     assert found.forgone_count <= found.acknowledged_count / 10
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_stall_of_one_process_breaks_a_promise(name: str) -> None:
+    """Wherever one stops, the other runs from its beginning to its end."""
+    found = scenario(name)
+
+    explored = found.explore(1_000, DepthFirst(preemptions_max=1))
+
+    # Fewer than were allowed: these are all.
+    assert 20 <= explored.run_count < 1_000
 
 
 def test_there_are_enough_of_them() -> None:

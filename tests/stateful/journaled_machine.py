@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from hypothesis.stateful import precondition, rule
 from tests.stateful.memories import KeptMemory
-from tests.stateful.storage_machine import (
-    StorageMachine,
-    Work,
-    large,
-    medium,
-    numbers,
-    writers,
-)
+from tests.stateful.processes import large, medium, numbers, writers
+from tests.stateful.storage_machine import StorageMachine
 
 from mandala_cas.imports import Storage
 from mandala_cas.testing import ModelCall

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mandala_cas.index.lookup import CallLookup
 from mandala_cas.blobs.store import BlobStore
+from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import Capabilities
 from mandala_cas.objectstore.memory import MemoryObjectStore

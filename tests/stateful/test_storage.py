@@ -9,12 +9,13 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.stateful.journaled_machine import JournaledMachine
 from tests.stateful.memories import open_kept_memory
-from tests.stateful.storage_machine import PACKED_MAX, StorageMachine
+from tests.stateful.processes import PACKED_MAX
+from tests.stateful.storage_machine import StorageMachine
 
 # Long histories find what short ones do not, and take as much longer.
 _STEPS = 100 if os.environ.get("MANDALA_THOROUGH") else 30
 # A history is thirty examples' worth of work.
-_EXAMPLES = max(20, settings.default.max_examples // 4) if settings.default else 20
+_EXAMPLES = max(25, settings.default.max_examples // 6) if settings.default else 25
 
 
 @pytest.mark.parametrize("machine", [StorageMachine, JournaledMachine])

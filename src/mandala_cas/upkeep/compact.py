@@ -183,9 +183,7 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     return True
 
 
-def _is_condemned(
-    view: LogView, made: MadeRun, announcements: AnnouncementReader | None
-) -> bool:
+def _is_condemned(view: LogView, made: MadeRun, announcements: AnnouncementReader | None) -> bool:
     """Tell whether a part of a run that is visible now was announced as garbage before.
 
     Who announces later reads the log after that, and spares the parts.

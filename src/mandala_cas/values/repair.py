@@ -19,6 +19,7 @@ from mandala_cas.blobs.value import open_value
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError
+from mandala_cas.log.part import LogPart
 from mandala_cas.log.segment import Segment
 from mandala_cas.model.entries import (
     CallRecord,
@@ -152,14 +153,27 @@ def saved_and_lost(
     doomed: Mapping[ContentId, Sequence[ValueRecord]],
     held: Mapping[ContentId, Held],
     blobs: BlobStore,
+    is_promised: Callable[[str], bool] = lambda _: False,
 ) -> tuple[dict[ContentId, Held], set[ContentId]]:
-    """Return the condemned values whose bytes can be had, and those whose bytes nobody has."""
+    """Return the condemned values whose bytes can be had, and those whose bytes nobody has.
+
+    Neither are those that were freed because another store holds them: they stay as they are.
+    """
     saved: dict[ContentId, Held] = {}
     lost: set[ContentId] = set()
     for content_id, rows in doomed.items():
         found = held.get(content_id) or read_copy(blobs, rows)
-        if found is None:
-            lost.add(content_id)
-        else:
+        if found is not None:
             saved[content_id] = found
+        elif not any(is_promised(row.location) for row in rows):
+            lost.add(content_id)
     return saved, lost
+
+
+def is_untagged(dot: Dot, parts: Iterable[LogPart]) -> bool:
+    """Tell whether somebody took a tag off again, as far as ``parts`` say."""
+    return any(
+        (untag.writer, untag.seq) == (dot.writer, dot.seq) and untag.first <= dot.row <= untag.last
+        for part in parts
+        for untag in part.untags
+    )
