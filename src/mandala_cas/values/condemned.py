@@ -24,7 +24,7 @@ class CondemnedNames:
         ``is_promised`` tells of an object that another store holds what was in it.
         """
         self._announcements = announcements
-        self._is_promised = is_promised
+        self.is_promised = is_promised
         self._known: Sequence[Container[str]] = ()
 
     def update(self, names: Iterable[str]) -> None:
@@ -48,7 +48,7 @@ class CondemnedNames:
         What was freed here because another store has it is announced as well: no new value may
         rely on such a name, but a call that names it has not lost anything.
         """
-        return _Unpromised(self, self._is_promised)
+        return _Unpromised(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,11 @@ class _Unpromised:
     """Condemned names without those of which the values are promised."""
 
     condemned: CondemnedNames
-    is_promised: Callable[[str], bool]
 
     def __contains__(self, object_name: object) -> bool:
         """Tell whether an object is condemned, and nobody else holds its values."""
         return (
             isinstance(object_name, str)
             and object_name in self.condemned
-            and not self.is_promised(object_name)
+            and not self.condemned.is_promised(object_name)
         )

@@ -11,7 +11,8 @@ from typing import Final
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.index.lookup import CallLookup
-from mandala_cas.model.entries import CallRecord, Entry, ValueRecord
+from mandala_cas.log.view import LogView
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.batches import Batches, Clocks
@@ -19,6 +20,7 @@ from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.resettling import (
     condemned_among,
     condemned_rows,
+    is_untagged,
     plan_resettlement,
     renewed,
     saved_and_lost,
@@ -50,6 +52,7 @@ class Recheck:
     def __init__(
         self,
         blobs: BlobStore,
+        view: LogView,
         lookup: CallLookup,
         batches: Batches,
         condemned: CondemnedNames,
@@ -59,6 +62,7 @@ class Recheck:
     ) -> None:
         """Look at ``batches`` with what ``condemned`` knows at the time."""
         self._blobs = blobs
+        self._view = view
         self._lookup = lookup
         self._batches = batches
         self._condemned = condemned
@@ -124,7 +128,7 @@ class Recheck:
             if not is_old and any(c.record.location not in condemned for c in places)
         }
         sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
-        saved, lost = saved_and_lost(sought, held, self._blobs)
+        saved, lost = saved_and_lost(sought, held, self._blobs, self._condemned.is_promised)
         with self._batches.lock:
             alive = [item for item in entries if self._is_alive(*item)]
             repair = plan_resettlement(alive, elsewhere | saved.keys(), lost)
@@ -137,7 +141,14 @@ class Recheck:
                 "they count as not made, and are computed again when they are asked for",
                 repair.lost_count,
             )
+        if repair.lost_tag_count:
+            _LOGGER.warning(
+                "garbage collection deleted %d values while they were tagged; they are not tagged",
+                repair.lost_tag_count,
+            )
 
     def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
-        """Tell whether nobody has dropped an entry since it was published."""
+        """Tell whether nobody has dropped an entry since it was published, nor untagged it."""
+        if isinstance(entry, TagRecord) and dot is not None:
+            return not is_untagged(dot, self._view.parts.values())
         return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)

@@ -108,7 +108,7 @@ class Recorder(ForkAware):
             draw=draw,
         )
         self._recheck = Recheck(
-            blobs, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
+            blobs, view, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
         )
         self.lookout = Lookout(
             view,
