@@ -6,15 +6,17 @@ Two compactors at once waste work, and nothing else; so does one that dies at an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signer
-from mandala_cas.errors import NotFoundError
+from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.objectstore.layout import parse_segment_name
 from mandala_cas.upkeep.compaction_plan import is_due, plan_compaction
 from mandala_cas.upkeep.printing import as_size, as_table
 from mandala_cas.upkeep.retire import AnnouncementReader, RetireRules, retire
@@ -116,17 +118,16 @@ def compact(
         inputs = replace(loaded.inputs, generation_above=_generation_below(view, loaded.inputs))
         made = make_run(inputs, created_us=clock_us(), draw=draw, signer=signer)
         report = _report_of(made, loaded)
-        if not _write(objects, made, signer, trusts):
-            report = replace(
-                report,
-                run=None,
-                left={
-                    **report.left,
-                    made.run.name: "is gone again, or a part is: another compactor was faster",
-                },
-            )
+        is_whole = _write(objects, made, signer, trusts)
         # The run, with the time that the store gave it.
         view.refresh()
+        if not is_whole:
+            _take_back(objects, view, made.run.name)
+            reason = (
+                "is gone again: garbage collection saw its parts before they were named, or "
+                "another compactor was faster"
+            )
+            report = replace(report, run=None, left={**report.left, made.run.name: reason})
     retired = retire(objects, view, rules, just_read=report.run)
     return replace(report, retired=retired.names, retired_size=retired.size, kept=retired.kept)
 
@@ -180,6 +181,26 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     if found.run.header != made.header or list(found.run.parts) != list(made.infos):
         raise corruption(made.run.name, "is not what was written")
     return True
+
+
+def _take_back(objects: ObjectStore, view: LogView, name: str) -> None:
+    """Delete a run of which a part is gone, if all that it covers is elsewhere as well.
+
+    A part that nobody retired was announced as garbage before its run could be seen, so nobody has
+    relied on the run. Of a part that is there and condemned that cannot be said: it may be spared,
+    and somebody may rely on it. A crash before the deletion leaves a run that lacks a part: its
+    rows are in the segments, and the run that merges these next replaces it.
+    """
+    run = view.runs.get(name)
+    if run is None:
+        return
+    parsed = map(parse_segment_name, view.listing.segments)
+    elsewhere = {item.segment_id for item in parsed if item is not None}
+    elsewhere.update(*(other.covers for other in view.runs.values() if other is not run))
+    if run.covers <= elsewhere:
+        # Who may write and not delete leaves it to others.
+        with suppress(UsageError):
+            objects.delete([name])
 
 
 def _report_of(made: MadeRun, loaded: LoadedInputs) -> CompactReport:

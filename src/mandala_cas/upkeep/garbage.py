@@ -115,7 +115,13 @@ def needed_by(view: VisibleLog, where: str) -> Needed:
     Raises:
         CorruptionError: some of the log cannot be read, and what it names would count as garbage.
     """
-    unread = sorted({*view.damaged, *(view.listing.runs.keys() - view.runs.keys())})
+    # A part that was collected while its run was put: the rows were read from the segments.
+    known = frozenset[bytes]().union(*(part.segment_ids for part in view.parts.values()))
+    spoken_of = {
+        part.name for run in view.runs.values() if run.covers <= known for part in run.parts
+    }
+    damaged = view.damaged.keys() - spoken_of
+    unread = sorted({*damaged, *(view.listing.runs.keys() - view.runs.keys())})
     if unread:
         raise CorruptionError(
             f"{len(unread)} log objects of {where} cannot be read, {unread[0]} for one, so what "

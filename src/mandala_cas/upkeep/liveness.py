@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.model.entries import TagRecord, Tombstone, Untag
+from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectInfo
 
 Mask = npt.NDArray[np.bool_]
@@ -37,6 +38,11 @@ class VisibleRun(Protocol):
     @property
     def parts(self) -> Sequence[RunPartInfo]:
         """The parts that belong to the run."""
+        ...
+
+    @property
+    def covers(self) -> frozenset[SegmentId]:
+        """The segments that it stands for."""
         ...
 
 
