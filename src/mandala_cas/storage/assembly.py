@@ -162,7 +162,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     def may_decode(copy: ValueCopy) -> bool:
         return not codecs.runs_code(copy.record.codec_name) or trust.allows_quietly(copy)
 
-    journal = _journal(opened, key, places)
+    journal, elsewhere = _journal(opened, key, places), _elsewhere(opened, key, places)
     recorder = Recorder(
         blobs=blobs,
         writer=writer,
@@ -173,6 +173,8 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         is_readable=may_decode,
         journal=journal,
     )
+    if elsewhere is not None:
+        recorder.is_promised = elsewhere.is_promised
     # What is about to be deleted is not relied on from the first call on.
     recorder.condemned.update(view.listing.announcements)
     log = WholeLog(view, recorder)
@@ -185,7 +187,6 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         hides_records=log.hides_records,
         unreadable=unreadable,
     )
-    elsewhere = _elsewhere(opened, key, places)
     source = ValueSource(recorder.held, lookup.copies, recorder.refresh, elsewhere)
     book = StoredCalls(
         lookup=lookup,

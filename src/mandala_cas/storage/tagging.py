@@ -40,6 +40,23 @@ def tag_records(name: str, things: object, created_us: int, find: Find) -> list[
     return list(records.values())
 
 
+def check_tagged(wanted: Iterable[TagRecord], tagged: Iterable[Tagged]) -> None:
+    """Check that the tags which were just committed are in effect.
+
+    Raises:
+        NotFoundError: one is not; of the others, that stays so.
+    """
+    found = {(item.record.target, item.record.history_id) for item in tagged}
+    missing = [item for item in wanted if (item.target, item.history_id) not in found]
+    if missing:
+        raise NotFoundError(
+            f"tag {missing[0].name!r} is not on {len(missing)} of the things it was put on, the "
+            f"first with hid {missing[0].history_id.hex()}: others dropped and collected it at the "
+            "same time, or took the tag off; make its call again, then tag what it gives",
+            hids=[item.history_id.hex() for item in missing],
+        )
+
+
 def untags_of(name: str, things: object | None, tagged: Sequence[Tagged]) -> list[Untag]:
     """Return what takes ``name`` off ``things``, or off everything if they are None.
 

@@ -10,7 +10,13 @@ from mandala_cas.model.ids import CallId
 from mandala_cas.model.refs import Ref
 from mandala_cas.storage.assembly import now_us
 from mandala_cas.storage.base import StorageFace
-from mandala_cas.storage.tagging import ref_on_record, tag_records, things_tagged, untags_of
+from mandala_cas.storage.tagging import (
+    check_tagged,
+    ref_on_record,
+    tag_records,
+    things_tagged,
+    untags_of,
+)
 
 
 class StoreTags(StorageFace):
@@ -24,12 +30,14 @@ class StoreTags(StorageFace):
             things: refs, calls, or their hids, one or several.
 
         Raises:
-            NotFoundError: a hid is none of this store's.
+            NotFoundError: a hid is none of this store's; or a value is gone, because others
+                dropped its calls and collected it while it was tagged.
         """
         self._check_writable("tag")
         records = tag_records(name, things, now_us(), self._find_by_hid)
         self._parts.recorder.tag(records)
         self.commit()
+        check_tagged(records, tags_in_effect(self._parts.log.parts()).get(name, []))
 
     def untag(
         self, name: str, things: Ref | Call | str | Iterable[Ref | Call | str] | None = None

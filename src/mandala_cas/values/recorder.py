@@ -40,6 +40,7 @@ from mandala_cas.values.exits import commit_at_exit
 from mandala_cas.values.repair import (
     condemned_among,
     condemned_rows,
+    is_untagged,
     plan_repair,
     renewed,
     saved_and_lost,
@@ -70,7 +71,7 @@ class Recorder(ForkAware):
 
     ``lock`` also guards the lookup, which this object keeps up to date. It is not held while the
     store is asked for anything, so other threads go on. ``after_flush`` is called when something
-    was committed.
+    was committed; ``is_promised`` tells whether another store holds what was in an object.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Recorder(ForkAware):
         self._seen = set(view.parts)
         self.condemned = CondemnedNames(announcements)
         self.after_flush: Callable[[], None] = lambda: None
+        self.is_promised: Callable[[str], bool] = lambda _: False
         self._batches = Batches(
             writer=writer,
             lookup=lookup,
@@ -386,7 +388,7 @@ class Recorder(ForkAware):
             if not is_old and any(c.record.location not in self.condemned for c in places)
         }
         sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
-        saved, lost = saved_and_lost(sought, held, self._blobs)
+        saved, lost = saved_and_lost(sought, held, self._blobs, self.is_promised)
         with self.lock:
             alive = [item for item in entries if self._is_alive(*item)]
             repair = plan_repair(alive, elsewhere | saved.keys(), lost)
@@ -399,9 +401,16 @@ class Recorder(ForkAware):
                 "they count as not made, and are computed again when they are asked for",
                 repair.lost_count,
             )
+        if repair.lost_tag_count:
+            _LOGGER.warning(
+                "garbage collection deleted %d values while they were tagged; they are not tagged",
+                repair.lost_tag_count,
+            )
 
     def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
-        """Tell whether nobody has dropped an entry since it was published."""
+        """Tell whether nobody has dropped an entry since it was published, nor untagged it."""
+        if isinstance(entry, TagRecord) and dot is not None:
+            return not is_untagged(dot, self._view.parts.values())
         return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
 
 

@@ -19,6 +19,7 @@ from mandala_cas.blobs.value import open_value
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError
+from mandala_cas.log.part import LogPart
 from mandala_cas.log.segment import Segment
 from mandala_cas.model.entries import (
     CallRecord,
@@ -40,12 +41,14 @@ from mandala_cas.values.batch import Held
 class Repair:
     """What makes a batch good: entries to record, and the values that they use.
 
-    ``lost_count`` calls had a result that nobody has any more: they count as not made.
+    ``lost_count`` calls had a result that nobody has any more: they count as not made. Of
+    ``lost_tag_count`` tags the value is gone: they are on nothing.
     """
 
     entries: Sequence[Entry]
     contents: Sequence[ContentId]
     lost_count: int
+    lost_tag_count: int
 
 
 def condemned_rows(
@@ -112,12 +115,12 @@ def plan_repair(
     """Return what to record, so that ``saved`` are found at their new places.
 
     ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
-    not made; one that merely used such a value was.
+    not made; one that merely used such a value was. A tag on such a value would keep nothing.
     """
     hidden: list[Entry] = []
     again: list[Entry] = []
     contents: dict[ContentId, None] = {}
-    lost_count = 0
+    lost_count = lost_tag_count = 0
     for entry, dot in entries:
         if dot is None:
             continue
@@ -132,28 +135,45 @@ def plan_repair(
                 continue
         elif isinstance(entry, TagRecord):
             used = [entry.content_id]
-            if entry.target is not TagTarget.REF or entry.content_id not in saved:
+            is_lost = entry.content_id in lost
+            if entry.target is not TagTarget.REF or not (is_lost or entry.content_id in saved):
                 continue
             hidden.append(Untag(dot.writer, dot.seq, dot.row, dot.row))
+            if is_lost:
+                lost_tag_count += 1
+                continue
         else:
             continue
         again.append(entry)
         contents |= dict.fromkeys(used)
-    return Repair((*hidden, *again), list(contents), lost_count)
+    return Repair((*hidden, *again), list(contents), lost_count, lost_tag_count)
 
 
 def saved_and_lost(
     doomed: Mapping[ContentId, Sequence[ValueRecord]],
     held: Mapping[ContentId, Held],
     blobs: BlobStore,
+    is_promised: Callable[[str], bool] = lambda _: False,
 ) -> tuple[dict[ContentId, Held], set[ContentId]]:
-    """Return the condemned values whose bytes can be had, and those whose bytes nobody has."""
+    """Return the condemned values whose bytes can be had, and those whose bytes nobody has.
+
+    Neither are those that were freed because another store holds them: they stay as they are.
+    """
     saved: dict[ContentId, Held] = {}
     lost: set[ContentId] = set()
     for content_id, rows in doomed.items():
         found = held.get(content_id) or read_copy(blobs, rows)
-        if found is None:
-            lost.add(content_id)
-        else:
+        if found is not None:
             saved[content_id] = found
+        elif not any(is_promised(row.location) for row in rows):
+            lost.add(content_id)
     return saved, lost
+
+
+def is_untagged(dot: Dot, parts: Iterable[LogPart]) -> bool:
+    """Tell whether somebody took a tag off again, as far as ``parts`` say."""
+    return any(
+        (untag.writer, untag.seq) == (dot.writer, dot.seq) and untag.first <= dot.row <= untag.last
+        for part in parts
+        for untag in part.untags
+    )
