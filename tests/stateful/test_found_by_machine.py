@@ -1,0 +1,58 @@
+"""What the machines have found in the code, each told once more as short as it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.stateful.memories import KeptMemory, open_kept_memory
+from tests.stateful.processes import large
+
+from mandala_cas.errors import NotFoundError
+from mandala_cas.imports import Storage
+from mandala_cas.objectstore.memory import MemoryObjectStore
+
+
+def test_a_value_that_was_evicted_can_be_tagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its object was announced as about to go, and is gone; another store holds the value.
+
+    The look after a commit took that for lost, and the tag off again.
+    """
+    monkeypatch.setattr("mandala_cas.blobs.tiers.PACK_VALUE_MAX", 5_000)
+    monkeypatch.setattr("mandala_cas.storage.elsewhere.open_other_store", open_kept_memory)
+    there = KeptMemory("memory://there")
+    storages = [
+        Storage(objects, cache_dir=tmp_path) for objects in (KeptMemory("memory://here"), there)
+    ]
+    for storage in storages:
+        with storage:
+            ref: Any = large(1)
+    here = storages[0]
+    assert len(here.evict(there.url).freed) == 1
+
+    here.tag("best", ref.hid)
+
+    assert here.unwrap(here.tags()["best"]) == [large.f(1)]
+
+
+def test_tagging_what_others_dropped_and_collected_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the user would believe that it is kept."""
+    monkeypatch.setattr("mandala_cas.blobs.tiers.PACK_VALUE_MAX", 5_000)
+    objects = MemoryObjectStore()
+    mine, others = Storage(objects), Storage(objects)
+    with others:
+        ref: Any = large(1)
+    mine.refresh()
+    others.drop_calls(list(others.cf(large).df()["large"]))
+    others.gc(dry_run=False, grace=0)
+
+    with pytest.raises(NotFoundError, match="make its call again"):
+        mine.tag("best", ref.hid)
+
+    assert mine.tags() == {}
+    assert mine.fsck().ok
