@@ -7,7 +7,6 @@ nothing is drawn or measured. What it was told is safe goes into a ``Ledger``, w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
@@ -348,17 +347,15 @@ def collecting(name: str, times: int = 1) -> Actor:
 
     def act(store: ObjectStore) -> None:
         for number in range(times):
-            # While a run is put, its parts may be gone already; it is taken back soon.
-            with suppress(CorruptionError):
-                collect(
-                    store,
-                    LogView(store),
-                    gc_features=(),
-                    signer=None,
-                    grace_s=0,
-                    clock_us=ticking(),
-                    draw=numbers(f"{name} {number}"),
-                )
+            collect(
+                store,
+                LogView(store),
+                gc_features=(),
+                signer=None,
+                grace_s=0,
+                clock_us=ticking(),
+                draw=numbers(f"{name} {number}"),
+            )
 
     return act
 

@@ -133,26 +133,19 @@ def cover_by_range(patch: Patch) -> None:
         segments = [name for name in parsed if name <= max(covered, default="")]
         return [*segments, *(other.name for other in view.runs.values() if run.replaces(other))]
 
-    patch.setattr("mandala_cas.upkeep.retire._covered_by", covered_by)
+    patch.setattr("mandala_cas.upkeep.compacting.retire._covered_by", covered_by)
 
 
 def retire_without_a_look_at_announcements(patch: Patch) -> None:
     """Rely on a run whose parts are condemned."""
-    patch.setattr("mandala_cas.upkeep.retire._condemned_part", lambda *_: None)
-    leave_a_run_that_loses_its_parts(patch)
-
-
-def leave_a_run_that_loses_its_parts(patch: Patch) -> None:
-    """Take back nothing."""
-    patch.setattr("mandala_cas.upkeep.compact._take_back", lambda *_: None)
+    patch.setattr("mandala_cas.upkeep.compacting.retire._condemned_part", lambda *_: None)
 
 
 def retire_what_cannot_be_read_back(patch: Patch) -> None:
     """Rely on a run because it is listed."""
-    patch.setattr("mandala_cas.upkeep.retire.load_run", lambda *_, **__: None)
-    patch.setattr("mandala_cas.upkeep.retire._condemned_part", lambda *_: None)
-    patch.setattr("mandala_cas.upkeep.compact._write", _write_only)
-    leave_a_run_that_loses_its_parts(patch)
+    patch.setattr("mandala_cas.upkeep.compacting.retire.load_run", lambda *_, **__: None)
+    patch.setattr("mandala_cas.upkeep.compacting.retire._condemned_part", lambda *_: None)
+    patch.setattr("mandala_cas.upkeep.compacting.compact._write", _write_only)
 
 
 def _write_only(objects: ObjectStore, made: Any, *_: object) -> bool:
@@ -181,7 +174,6 @@ BROKEN: list[tuple[Break, str]] = [
     (let_equal_runs_replace_each_other, "two_compactors"),
     (cover_by_range, "two_compactors"),
     (retire_without_a_look_at_announcements, "compactor_and_collector"),
-    (leave_a_run_that_loses_its_parts, "compactor_and_collector"),
     (retire_what_cannot_be_read_back, "compactor_and_collector"),
     (forget_tombstones, "two_compactors"),
 ]

@@ -64,21 +64,28 @@ def test_a_run_whose_parts_were_collected_while_it_was_put_is_taken_back() -> No
     assert verify(store).ok
 
 
-def test_a_run_whose_parts_are_about_to_go_is_taken_back() -> None:
-    """It was whole when the compactor read it back, and damaged when the collector went on."""
+def test_a_run_that_loses_its_parts_later_is_in_nobodys_way() -> None:
+    """It was whole when the compactor read it back, and lost its parts when the collector went on.
+
+    Every collection after that refused to go on, as if some of the log could not be read. To take
+    the run back because its parts are condemned would lose data: they may yet be spared, and
+    another compactor may rely on them.
+    """
     store = store_of_several_segments()
     expected = state_in(store)
-    compactor = Before(lambda: compacting("compactor")(store))
+    with pytest.raises(SimulatedCrash):
+        compacting("compactor")(FaultStore(store, [Rule(Crash(), "put", RUNS)]))
     # The collector has read the log for the last time, and deletes parts that one who died left:
     # the same that the next compactor makes, whose random bytes repeat here.
-    collector = FaultStore(store, [Rule(compactor, "delete", "run-parts/")])
-    stopped = FaultStore(store, [Rule(Crash(), "put", RUNS)])
-    with pytest.raises(SimulatedCrash):
-        compacting("compactor")(stopped)
+    compactor = Before(lambda: compacting("compactor")(store))
+    collecting("collector")(FaultStore(store, [Rule(compactor, "delete", "run-parts/")]))
+    assert state_in(store) == expected
 
-    collecting("collector")(collector)
+    collecting("next")(store)
 
     assert state_in(store) == expected
+    compacting("next")(store)
+    assert state_in(store, is_compacted=True) == expected
     assert verify(store).ok
 
 

@@ -62,6 +62,7 @@ class Rules:
         "after the run is seen"
     )
     reads_back: bool = True
+    takes_back: Literal["a part is gone", "a part is condemned", "never"] = "a part is gone"
 
 
 class Compactor:
@@ -97,14 +98,18 @@ class Compactor:
             case "put manifest":
                 run = Run(self._name(me), me.names, self._parts(me))
                 after = world._replace(runs=world.runs | {run})
-                yield Step(f"puts the manifest of {run.name}", after, me._replace(at="list"))
-            case "list":
-                # One listing shows segments, then runs, then announcements; what matters is
-                # that announcements come after runs, so they are a step of their own here.
+                label = f"puts the manifest of {run.name}"
+                yield Step(label, after, me._replace(at="list segments"))
+            case "list segments":
+                # One listing shows segments, then runs, then announcements: a step each.
+                yield Step("lists", world, me._replace(at="list runs", names=world.segments))
+            case "list runs":
                 label = "lists the runs"
                 yield Step(label, world, me._replace(at="look", runs=world.runs))
             case "look":
                 yield from self._look(world, me)
+            case "take back":
+                yield from self._take_back(world, me)
             case "delete":
                 yield from self._delete(world, me)
             case _:
@@ -138,9 +143,25 @@ class Compactor:
             "before the run is put": me.condemned,
             "never": NOTHING,
         }[self.rules.looks]
-        sound = frozenset(run for run in me.runs if not run.parts & condemned)
-        after = me._replace(at="delete", runs=sound, condemned=NOTHING, names=NOTHING)
-        yield Step(f"trusts {len(sound)} of {len(me.runs)} runs", world, after)
+        after = me._replace(at="take back", condemned=condemned)
+        yield Step(f"sees {len(condemned)} condemned names", world, after)
+
+    def _take_back(self, world: World, me: Actor) -> Iterator[Step[World, Actor]]:
+        """Delete runs that are of no use, if what they cover is elsewhere as well."""
+        for run in sorted(me.runs & world.runs):
+            others = (other.covers for other in me.runs if other != run)
+            is_useless = {
+                "a part is gone": not run.parts <= world.parts,
+                "a part is condemned": bool(run.parts & me.condemned),
+                "never": False,
+            }[self.rules.takes_back]
+            if is_useless and run.covers <= me.names.union(*others):
+                after = world._replace(runs=world.runs - {run})
+                yield Step(f"takes {run.name} back", after, me._replace(runs=me.runs - {run}))
+                return
+        sound = frozenset(run for run in me.runs if not run.parts & me.condemned)
+        after_all = me._replace(at="delete", runs=sound, condemned=NOTHING, names=NOTHING)
+        yield Step(f"trusts {len(sound)} of {len(me.runs)} runs", world, after_all)
 
     def _delete(self, world: World, me: Actor) -> Iterator[Step[World, Actor]]:
         """Delete what one sound run covers, each run read back before."""

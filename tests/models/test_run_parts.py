@@ -19,10 +19,10 @@ def test_a_compactor_that_does_not_look_again_loses_records(rules: Rules, compac
 @pytest.mark.parametrize(
     ("sizes", "state_count"),
     [
-        ({}, 168),
-        ({"compactors": 2}, 11_750),
-        ({"compactors": 2, "rounds": 2}, 364_958),
-        ({"compactors": 2, "collectors": 2}, 601_511),
+        ({}, 218),
+        ({"compactors": 2}, 28_498),
+        ({"compactors": 2, "rounds": 2}, 854_772),
+        ({"compactors": 2, "collectors": 2}, 1_877_299),
     ],
     ids=["one of each", "two compactors", "two rounds", "two of each"],
 )
@@ -38,3 +38,11 @@ def test_a_compactor_that_looks_after_the_run_is_seen_loses_nothing(
     # Inputs were deleted, and a condemned run was seen through.
     assert any(state.at == "delete" and state.runs for state in compactor)
     assert any(state.at == "delete" and not state.runs for state in compactor)
+
+
+def test_a_run_is_not_taken_back_because_a_part_is_condemned() -> None:
+    """It may be spared, and another compactor deleted the inputs because it could read the run."""
+    found = explore_run_parts(Rules(takes_back="a part is condemned"), compactors=2)
+
+    assert found.broken is not None
+    assert found.trace[-1].startswith("run1: takes run1.0 back")

@@ -10,7 +10,7 @@ from tests.stateful.memories import KeptMemory, open_kept_memory
 from tests.stateful.processes import large
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.imports import Storage
+from mandala_cas.imports import Storage, op
 from mandala_cas.objectstore.memory import MemoryObjectStore
 
 
@@ -56,3 +56,33 @@ def test_tagging_what_others_dropped_and_collected_is_an_error(
 
     assert mine.tags() == {}
     assert mine.fsck().ok
+
+
+def test_a_place_that_damage_took_is_no_reason_to_acknowledge() -> None:
+    """A value had two places: one lost with a disk, and one that a collector had just deleted.
+
+    The writer took the first one, which nobody had condemned, for good, and acknowledged a call
+    whose value was nowhere.
+    """
+    objects = MemoryObjectStore()
+    storage, other = Storage(objects), Storage(objects)
+    with storage:
+        heavy(1)
+    objects.delete([info.name for info in objects.list("blobs/")])
+    storage.repair()
+
+    with storage:
+        heavy(1)
+        # Nothing names the new blob before the block ends.
+        other.gc(dry_run=False, grace=0)
+
+    assert storage.fsck("data").ok
+    with storage:
+        assert storage.unwrap(heavy(1)) == heavy.f(1)
+    assert storage.fsck("data").ok
+
+
+@op
+def heavy(x: int) -> bytes:
+    """Return more than fits into a pack."""
+    return bytes([x]) * (2 << 20)

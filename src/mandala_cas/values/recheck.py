@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
+from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
-from mandala_cas.model.entries import CallRecord, Entry, TagRecord, ValueRecord
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.batches import Batches, Clocks
@@ -125,7 +127,12 @@ class Recheck:
         elsewhere = {
             content_id
             for content_id, places in copies.items()
-            if not is_old and any(c.record.location not in condemned for c in places)
+            if not is_old
+            and any(
+                self._is_there(copy.record)
+                for copy in places
+                if copy.record.location not in condemned
+            )
         }
         sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
         saved, lost = saved_and_lost(sought, held, self._blobs, self._condemned.is_promised)
@@ -152,3 +159,13 @@ class Recheck:
         if isinstance(entry, TagRecord) and dot is not None:
             return not is_untagged(dot, self._view.parts.values())
         return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
+
+    def _is_there(self, record: ValueRecord) -> bool:
+        """Tell whether a place on record has something: damage takes values without a word."""
+        if record.tier is Tier.INLINE:
+            return True
+        try:
+            return self._blobs.has(Placement(record.location, record.offset, record.stored_size))
+        except CorruptionError:
+            # The record names no place that could be.
+            return False
