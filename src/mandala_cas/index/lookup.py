@@ -34,6 +34,7 @@ from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 
 # From so many rows that came at once on, they are sorted.
 _MANY: Final = 20_000
+_SORTED_MAX: Final = 2
 
 
 class CallLookup:
@@ -156,7 +157,9 @@ class CallLookup:
         """Give the rows of ``parts`` their numbers; return ids of which one row must be chosen."""
         call_count = sum(part.calls.row_count for part in parts)
         value_count = sum(part.values.row_count for part in parts)
-        if call_count + value_count > _MANY:
+        # Each sorted column is one more to search at every miss: what opening brings is sorted,
+        # what a long session adds to it goes into the dictionaries.
+        if call_count + value_count > _MANY and self._by_history.sorted_count < _SORTED_MAX:
             self._number_sorted(parts)
             return []
         repeated: list[tuple[RowNumbers, bytes]] = []

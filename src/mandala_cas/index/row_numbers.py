@@ -25,6 +25,11 @@ class RowNumbers:
         """Tell whether an id has a row."""
         return id_ in self._first or any(index.of(id_) for index in self._sorted)
 
+    @property
+    def sorted_count(self) -> int:
+        """How many sorted columns there are to search."""
+        return len(self._sorted)
+
     def add_sorted(self, index: PrefixIndex) -> None:
         """Take in many rows that are sorted."""
         self._sorted.append(index)

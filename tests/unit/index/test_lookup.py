@@ -282,3 +282,18 @@ class _CountingPart:
     def __getattr__(self, name: str) -> Any:
         """Be the segment in everything else."""
         return getattr(self.segment, name)
+
+
+def test_a_long_session_does_not_make_each_miss_dearer(
+    make_call: MakeCall, make_segment: MakeSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every large commit left one more column to search at each new call, without end."""
+    monkeypatch.setattr("mandala_cas.index.lookup._MANY", 1)
+    lookup = CallLookup()
+    calls = [make_call("gen", f"seed {number}") for number in range(20)]
+
+    for number in range(0, len(calls), 2):
+        lookup.add_parts([make_segment(calls[number : number + 2], writer=number + 1)])
+
+    assert lookup._by_history.sorted_count <= 2
+    assert [lookup.find(call.call_id) for call in calls] == calls
