@@ -14,7 +14,6 @@ import numpy.typing as npt
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import Dots, LogPart
 from mandala_cas.model.entries import TagRecord, Tombstone, Untag
-from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectInfo
 
 Mask = npt.NDArray[np.bool_]
@@ -38,11 +37,6 @@ class VisibleRun(Protocol):
     @property
     def parts(self) -> Sequence[RunPartInfo]:
         """The parts that belong to the run."""
-        ...
-
-    @property
-    def covers(self) -> frozenset[SegmentId]:
-        """The segments that it stands for."""
         ...
 
 
@@ -78,11 +72,6 @@ class VisibleLog(Protocol):
         ...
 
     @property
-    def segment_ids(self) -> frozenset[SegmentId]:
-        """The segments whose rows ``parts`` have."""
-        ...
-
-    @property
     def runs(self) -> Mapping[str, VisibleRun]:
         """The manifests of all visible runs."""
         ...
@@ -95,6 +84,11 @@ class VisibleLog(Protocol):
     @property
     def damaged(self) -> Mapping[str, Exception]:
         """What lies in the log and cannot be read."""
+        ...
+
+    @property
+    def unmissed(self) -> frozenset[str]:
+        """What of that is gone, and all of it was read from elsewhere."""
         ...
 
     def refresh(self) -> object:
