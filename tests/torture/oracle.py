@@ -24,7 +24,8 @@ class Verdict:
     """What was counted.
 
     ``made_again`` are acknowledged calls that had to be made again, ``missed`` how often a process
-    met one, ``lost_count`` how many records the store itself declared lost.
+    met one, ``lost_count`` how many records the store itself hid because of a place that was lost,
+    whether or not the call was recorded again with another one.
     """
 
     acknowledged_count: int = 0
@@ -46,7 +47,7 @@ class Verdict:
             f"{self.collected_count} objects were collected, {self.retired_count} log objects "
             f"replaced, {self.missed} calls missed; made again: {len(self.made_again)} "
             f"acknowledged, {len(self.returned_again)} that only returned; {self.lost_count} "
-            "records lost"
+            "records put anew or lost"
         )
 
 

@@ -98,7 +98,9 @@ def test_kills_of_collectors_lose_nothing(tmp_path: Path) -> None:
     cast = {"collector": 3, "writer": 3, "curator": 1}
     needs = {"block": 5, "dropped": 3, "collected": 1}
 
-    torture(tmp_path, str(tmp_path / "store"), cast, 100 if THOROUGH else 16, needs)
+    torture(
+        tmp_path, str(tmp_path / "store"), cast, 100 if THOROUGH else 16, needs, requests_max=150
+    )
 
 
 def test_a_store_on_a_server_keeps_its_promises(tmp_path: Path, s3_server: S3Server) -> None:

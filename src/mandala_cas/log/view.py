@@ -108,6 +108,22 @@ class LogView(ForkAware):
         return MappingProxyType(self._state.damaged)
 
     @property
+    def unmissed(self) -> frozenset[str]:
+        """The parts in ``damaged`` that are gone, and whose run's rows all came from elsewhere.
+
+        A collector may take the parts of a run that a compactor is about to put. Where that one
+        then dies, the run stands for nothing, and nothing is missing.
+        """
+        state = self._state
+        return frozenset(
+            part.name
+            for run in state.runs.values()
+            if run.covers <= state.held
+            for part in run.parts
+            if isinstance(state.damaged.get(part.name), NotFoundError)
+        )
+
+    @property
     def segment_ids(self) -> frozenset[SegmentId]:
         """The segments whose rows ``parts`` have."""
         return self._state.held

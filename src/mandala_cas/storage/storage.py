@@ -152,9 +152,10 @@ class Storage(StoreTags, StoreUpkeep):
         self._report_damage()
 
     def _report_damage(self) -> None:
-        """Warn of each damaged log object once."""
-        for name, error in self._parts.view.damaged.items():
-            if name not in self._reported:
+        """Warn of each damaged log object once, unless nothing of it is missing."""
+        view = self._parts.view
+        for name, error in view.damaged.items():
+            if name not in self._reported and name not in view.unmissed:
                 self._reported.add(name)
                 warnings.warn(
                     f"skipped a damaged log object, its calls count as not made: {error}",

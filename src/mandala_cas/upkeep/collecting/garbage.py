@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mandala_cas.errors import CorruptionError, NotFoundError, UnsupportedFormatError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.objectstore.layout import (
@@ -115,9 +115,7 @@ def needed_by(view: LogView, where: str) -> Needed:
     Raises:
         CorruptionError: some of the log cannot be read, and what it names would count as garbage.
     """
-    unread = sorted(
-        {*view.damaged, *(view.listing.runs.keys() - view.runs.keys())} - _needless_parts(view)
-    )
+    unread = sorted({*view.damaged, *(view.listing.runs.keys() - view.runs.keys())} - view.unmissed)
     if unread:
         raise CorruptionError(
             f"some of the log of {where} cannot be read, {unread[0]} for one, so what it names "
@@ -127,20 +125,6 @@ def needed_by(view: LogView, where: str) -> Needed:
         )
     run_parts = frozenset(part.name for run in view.runs.values() for part in run.parts)
     return Needed(find_roots(view.parts.values()), run_parts)
-
-
-def _needless_parts(view: LogView) -> set[str]:
-    """Return parts that are gone, and whose rows were all read from elsewhere.
-
-    A compactor that died may leave a run whose parts were collected before it was there.
-    """
-    return {
-        part.name
-        for run in view.runs.values()
-        if run.covers <= view.segment_ids
-        for part in run.parts
-        if isinstance(view.damaged.get(part.name), NotFoundError)
-    }
 
 
 def sort_out(
