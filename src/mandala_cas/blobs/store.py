@@ -60,19 +60,6 @@ class BlobStore:
         """Store packs, at the same time where that is faster. Callers may retry freely."""
         self.put_all(packs, {})
 
-    def has(self, place: Placement) -> bool:
-        """Tell whether there is an object that reaches as far as ``place``; reads one byte.
-
-        Of a loose blob the size says nothing: another writer may have put it in fewer bytes.
-
-        Raises:
-            CorruptionError: the place is in no pack and no loose blob.
-        """
-        is_loose = check_payload_name(place.name).startswith(BLOBS)
-        last = 0 if is_loose else place.offset + max(place.size, 1) - 1
-        (data,) = self._objects.get_ranges([ByteRange(place.name, last, 1)])
-        return bool(data)
-
     def get_many(self, places: Sequence[Placement]) -> list[bytes | None]:
         """Return the sealed values at ``places``, in their order; None where no object is.
 

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
@@ -24,6 +23,7 @@ from mandala_cas.values.resettling import (
     condemned_rows,
     is_untagged,
     plan_resettlement,
+    read_copy,
     renewed,
     saved_and_lost,
 )
@@ -161,11 +161,11 @@ class Recheck:
         return not isinstance(entry, CallRecord) or dot in self._lookup.dots(entry.call_id)
 
     def _is_there(self, record: ValueRecord) -> bool:
-        """Tell whether a place on record has something: damage takes values without a word."""
+        """Tell whether a place on record has the value: damage takes values without a word."""
         if record.tier is Tier.INLINE:
             return True
         try:
-            return self._blobs.has(Placement(record.location, record.offset, record.stored_size))
+            return read_copy(self._blobs, [record]) is not None
         except CorruptionError:
             # The record names no place that could be.
             return False

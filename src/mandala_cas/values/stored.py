@@ -3,20 +3,21 @@
 A record can outlive its place. Garbage collection deletes the payload of calls that were dropped,
 and repair puts aside what is damaged, while segments go on naming the place until they are merged
 away. Whoever relied on that name would commit a call without its value. So in a log that hides
-records, a place is asked for one byte before it is relied on, once in a process.
+records, a place is read and verified before it is relied on, once in a process: nobody else
+looks after what no live call uses, so it may be damaged as well as gone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.errors import CorruptionError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.model.entries import Tier
 from mandala_cas.model.ids import ContentId
+from mandala_cas.values.resettling import read_copy
 from mandala_cas.values.unreadable import UnreadablePlaces
 
 
@@ -56,15 +57,14 @@ class StoredValues:
         )
 
     def _is_there(self, copy: ValueCopy) -> bool:
-        """Tell whether the place of a copy can be relied on, as far as a byte of it tells."""
+        """Tell whether the place of a copy can be relied on."""
         record = copy.record
         if record.tier is Tier.INLINE or record.content_id in self._seen:
             return True
         if not self._hides_records():
             return True
-        place = Placement(record.location, record.offset, record.stored_size)
         try:
-            is_there = self._blobs.has(place)
+            is_there = read_copy(self._blobs, [record]) is not None
         except CorruptionError:
             # The record names no place that could be.
             is_there = False
