@@ -136,12 +136,6 @@ class LogWriter(ForkAware):
         self._state = _State((), self._first_batch())
 
     @property
-    def open_entries(self) -> Sequence[Entry]:
-        """The entries that are in no sealed segment yet."""
-        with self._lock:
-            return tuple(entry for group in self._state.open.groups for entry in group.entries)
-
-    @property
     def position(self) -> Position:
         """The segment that the open batch will be."""
         return self._state.open.position

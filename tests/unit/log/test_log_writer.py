@@ -92,7 +92,7 @@ def test_what_was_published_can_be_read(store: FaultStore, writer: LogWriter) ->
     assert dots == [segment.dot(row) for row in range(3)]
 
 
-def test_only_calls_have_dots(writer: LogWriter) -> None:
+def test_only_calls_have_dots(store: FaultStore, writer: LogWriter) -> None:
     """Values and tombstones are not dropped, so nothing names them."""
     appended: list[Entry] = [inline_record(), call_record(), TOMBSTONE, call_record(1)]
 
@@ -100,7 +100,12 @@ def test_only_calls_have_dots(writer: LogWriter) -> None:
 
     first = WriterId((1).to_bytes(8, "big"))
     assert dots == [None, Dot(first, 0, 0), None, Dot(first, 0, 1)]
-    assert list(writer.open_entries) == appended
+    writer.publish()
+    (segment,) = read_back(store)
+    assert calls_of([segment]) == [call_record(), call_record(1)]
+    assert segment.values.row_count == 1
+    assert segment.value_record(0) == inline_record()
+    assert list(segment.tombstones) == [TOMBSTONE]
 
 
 def test_nothing_to_say_writes_nothing(store: FaultStore, writer: LogWriter) -> None:
