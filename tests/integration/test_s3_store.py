@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import s3fs
+from tests.integration.uses import EVERY_USE
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.objectstore import fsspec_tree, remote
@@ -74,20 +75,7 @@ def pieces_of(
     return sent
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        pytest.param(lambda store: list(store.list("")), id="list"),
-        pytest.param(lambda store: list(store.list("manifest/")), id="list below"),
-        pytest.param(lambda store: store.put("a", [b"x"]), id="put"),
-        pytest.param(lambda store: store.put_many({"a": [b"x"], "b": [b"y"]}), id="put_many"),
-        pytest.param(lambda store: store.create("a", b"x"), id="create"),
-        pytest.param(lambda store: store.get("a"), id="get"),
-        pytest.param(lambda store: store.get_many(["a", "b"]), id="get_many"),
-        pytest.param(lambda store: store.get_range("a", 0, 1), id="get_range"),
-        pytest.param(lambda store: store.delete(["a"]), id="delete"),
-    ],
-)
+@pytest.mark.parametrize("use", EVERY_USE)
 def test_a_bucket_that_is_not_there_is_named(
     s3_server: S3Server, use: Callable[[RemoteObjectStore], object]
 ) -> None:
