@@ -12,13 +12,14 @@ from tests.unit.upkeep.compacted_stores import (
     compacted,
     log_names,
     names,
+    numbered_draw,
     put_calls,
     seen,
 )
 
 from mandala_cas.envelope.signatures import SigningKey, key_id_of
 from mandala_cas.errors import CorruptionError, UsageError
-from mandala_cas.log.run import decode_run, encode_run
+from mandala_cas.log.run import PartKind, decode_run, encode_run
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.view import LogView
@@ -26,6 +27,7 @@ from mandala_cas.objectstore.api import Capabilities
 from mandala_cas.objectstore.layout import RUNS, SEGMENTS, collection_name
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing.faults import ErrorBefore, FaultStore, FlippedGet, Rule
+from mandala_cas.upkeep.compacting.compact import CompactReport
 
 KEY, OTHER = SigningKey(b"k" * 32), SigningKey(b"o" * 32)
 
@@ -40,6 +42,21 @@ def clock() -> Clock:
 def store(clock: Clock) -> MemoryObjectStore:
     """Return an empty store."""
     return MemoryObjectStore(clock=clock)
+
+
+class AppendOnly(FaultStore):
+    """A store that takes what is new, and lets nothing go."""
+
+    def delete(self, names: object) -> None:  # noqa: ARG002 (refused whatever they are)
+        """Refuse."""
+        raise UsageError("access denied: you may not delete")
+
+
+def viewed(store: MemoryObjectStore) -> LogView:
+    """Return a view that has just read the store."""
+    view = LogView(store)
+    view.refresh()
+    return view
 
 
 def put_run(store: MemoryObjectStore, made: MadeRun) -> str:
@@ -200,17 +217,90 @@ def test_a_run_is_read_back_before_anything_goes(
     assert log_names(store) == (4, 1)
 
 
-def test_a_run_whose_part_is_gone_is_no_ground(store: MemoryObjectStore, clock: Clock) -> None:
-    """A collector may have taken it for garbage."""
+def old_run_without_a_part(
+    store: MemoryObjectStore, clock: Clock
+) -> tuple[list[Segment], CompactReport]:
+    """Compact three segments, let time pass, and lose what the view of a reader does not read."""
     segments = put_calls(store, range(3))
     report = compacted(store, full=True)
     segments.append(touch(store, clock, 600))
-    store.delete([next(iter(names(store, "run-parts/")))])
+    run = decode_run(str(report.run), store.get(str(report.run)))
+    store.delete([info.name for info in run.parts if info.kind is PartKind.INLINE])
+    assert dict(viewed(store).damaged) == {}
+    return segments, report
+
+
+def test_a_run_whose_part_is_gone_is_no_ground(store: MemoryObjectStore, clock: Clock) -> None:
+    """A collector may have taken it for garbage: the run is of no use, and goes itself."""
+    segments, report = old_run_without_a_part(store, clock)
 
     again = compacted(store)
 
+    assert (again.retired, dict(again.kept)) == ((report.run,), {})
+    assert again.retired_size > 0
+    assert log_names(store) == (4, 0)
+    assert seen(store) == state_of(segments)
+
+
+def test_a_run_whose_part_is_gone_stays_for_what_it_alone_has(
+    store: MemoryObjectStore, clock: Clock
+) -> None:
+    """What was damage, and no collector: what is left of it is worth having."""
+    segments, report = old_run_without_a_part(store, clock)
+    store.delete([segments[0].name])
+
+    again = compacted(store)
+
+    assert again.retired == ()
+    assert "no object run-parts/" in again.kept[str(report.run)]
+    assert log_names(store) == (3, 1)
+    assert sum(part.calls.row_count for part in viewed(store).parts.values()) == 4
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_only_a_whole_run_makes_up_for_one_whose_part_is_gone(
+    store: MemoryObjectStore, clock: Clock, *, is_whole: bool
+) -> None:
+    """The segments of the one may have gone because of the other."""
+    segments, report = old_run_without_a_part(store, clock)
+    inputs = RunInputs([(segment, None) for segment in segments[:2]])
+    other = make_run(inputs, created_us=1, draw=numbered_draw(7), signer=None)
+    put_run(store, other)
+    if not is_whole:
+        store.delete([info.name for info in other.infos if info.kind is PartKind.INLINE])
+    store.delete([segments[0].name])
+
+    compacted(store)
+
+    is_left = str(report.run) in names(store, RUNS)
+    assert is_left is not is_whole
+
+
+def test_a_segment_that_goes_while_a_run_is_read_back_is_missed(
+    store: MemoryObjectStore, clock: Clock
+) -> None:
+    """Whether all that the run covers is elsewhere is asked after its part was found gone."""
+    segments, report = old_run_without_a_part(store, clock)
+    view = viewed(store)
+    store.delete([segments[0].name])
+
+    compacted(store, view)
+    again = compacted(store, view)
+
+    assert names(store, RUNS) == [report.run]
     assert list(again.kept) == [report.run]
-    assert log_names(store) == (4, 1)
+
+
+def test_who_may_not_delete_leaves_a_run_whose_part_is_gone(
+    store: MemoryObjectStore, clock: Clock
+) -> None:
+    """Append-only credentials."""
+    _, report = old_run_without_a_part(store, clock)
+
+    again = compacted(AppendOnly(store))
+
+    assert again.retired == ()
+    assert list(again.kept) == [report.run]
 
 
 def test_a_run_that_lost_a_record_is_no_ground(store: MemoryObjectStore, clock: Clock) -> None:
@@ -331,11 +421,6 @@ def test_a_done_announcement_condemns_nothing(store: MemoryObjectStore, clock: C
 
 def test_who_may_not_delete_still_compacts(store: MemoryObjectStore) -> None:
     """Append-only credentials: somebody else deletes."""
-
-    class AppendOnly(FaultStore):
-        def delete(self, names: object) -> None:  # noqa: ARG002 (refused whatever they are)
-            raise UsageError("access denied: you may not delete")
-
     put_calls(store, range(3))
 
     report = compacted(AppendOnly(store), full=True, delay_s=0.0)

@@ -6,21 +6,19 @@ Two compactors at once waste work, and nothing else; so does one that dies at an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.signatures import Signer
-from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.errors import NotFoundError
 from mandala_cas.log.announcements import AnnouncementReader
 from mandala_cas.log.run_making import MadeRun, RunInputs, make_run
 from mandala_cas.log.view import LogView
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.layout import parse_segment_name
 from mandala_cas.upkeep.compacting.loading import LoadedInputs, Trusts, load_inputs, load_run
 from mandala_cas.upkeep.compacting.plan import is_due, plan_compaction
-from mandala_cas.upkeep.compacting.retire import RetireRules, retire
+from mandala_cas.upkeep.compacting.retire import RetireRules, retire, take_back
 from mandala_cas.upkeep.printing import Report, as_count, as_lines, as_size
 
 __all__ = ["CompactReport", "compact", "is_due"]
@@ -35,8 +33,9 @@ class CompactReport(Report):
 
     ``run`` is the name of the run that was made, if one was; it covers ``segment_count`` segments,
     those of ``merged_segments`` and of the runs in ``merged_runs``. ``left`` says of each object
-    that could not be merged why; ``retired`` are the log objects that were deleted, and ``kept``
-    says of runs why what they cover could not be.
+    that could not be merged why; ``retired`` are the log objects that were deleted, because a run
+    covers them or because they are runs that lost a part and cover nothing that is not elsewhere.
+    ``kept`` says of other runs why what they cover could not be deleted.
     """
 
     run: str | None = None
@@ -84,7 +83,7 @@ class CompactReport(Report):
                 ("size", f"{as_size(self.size_before)}, now {as_size(self.size_after)}"),
             ]
         deleted = as_count(len(self.retired), "log object")
-        lines.append(("deleted", f"{deleted} replaced earlier, {as_size(self.retired_size)}"))
+        lines.append(("deleted", f"{deleted} that others stand for, {as_size(self.retired_size)}"))
         lines += [("left alone", f"{name}: {why}") for name, why in sorted(self.left.items())]
         lines += [("kept", f"what {run} covers: {why}") for run, why in sorted(self.kept.items())]
         return as_lines(lines)
@@ -128,7 +127,7 @@ def compact(
         # The run, with the time that the store gave it.
         view.refresh()
         if not is_whole:
-            _take_back(objects, view, made.run.name)
+            take_back(objects, view, made.run.name, rules)
             reason = (
                 "is gone again: garbage collection saw its parts before they were named, or "
                 "another compactor was faster"
@@ -188,28 +187,6 @@ def _write(objects: ObjectStore, made: MadeRun, signer: Signer | None, trusts: T
     if found.run.header != made.header or list(found.run.parts) != list(made.infos):
         raise corruption(made.run.name, "is not what was written")
     return True
-
-
-def _take_back(objects: ObjectStore, view: LogView, name: str) -> None:
-    """Delete a run of which a part is gone, if all that it covers is elsewhere as well.
-
-    Nobody deleted a segment because of it. Who does so reads the run whole and looks at the
-    announcements after that; a collector that announces later still reads the log again, sees the
-    run, and spares its parts. So a part is gone only where the collector did not see the run, and
-    then everybody who looked saw the announcement. A part that is merely announced proves nothing
-    of the kind: somebody may rely on the run already. A crash before the deletion leaves a run
-    that stands for nothing: readers find its rows in the segments.
-    """
-    run = view.runs.get(name)
-    if run is None:
-        return
-    parsed = map(parse_segment_name, view.listing.segments)
-    elsewhere = {item.segment_id for item in parsed if item is not None}
-    elsewhere.update(*(other.covers for other in view.runs.values() if other is not run))
-    if run.covers <= elsewhere:
-        # Who may write and not delete leaves it to others.
-        with suppress(UsageError):
-            objects.delete([name])
 
 
 def _report_of(made: MadeRun, loaded: LoadedInputs) -> CompactReport:

@@ -1,13 +1,15 @@
-"""Deletion of segments and runs that one other run stands for.
+"""Deletion of segments and runs that one other run stands for, and of runs that stand for nothing.
 
 Architecture invariant: a log object is deleted only if one single run that was read back whole in
 this very step covers all of it. "Covered by several together" loses data: each of those may be
-deleted for the same reason, by somebody else, at the same time.
+deleted for the same reason, by somebody else, at the same time. The exception is a run of which a
+part is gone: nobody deletes anything because of it, so what it covers may be in several objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +22,10 @@ from mandala_cas.errors import (
     UsageError,
 )
 from mandala_cas.log.announcements import AnnouncementReader
+from mandala_cas.log.listing import Listing, list_manifest
 from mandala_cas.log.run import Run
 from mandala_cas.log.view import LogView
+from mandala_cas.model.ids import SegmentId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import COLLECTIONS, parse_collection_name, parse_segment_name
 from mandala_cas.upkeep.compacting.loading import Trusts, load_run
@@ -80,7 +84,11 @@ def retire(
             # and one that announces later sees it first and spares its parts.
             condemned = _condemned_part(objects, run, rules.announcements)
         except _UNUSABLE as error:
-            kept[run.name] = str(error)
+            if isinstance(error, NotFoundError) and take_back(objects, view, run.name, rules):
+                names.append(run.name)
+                there.discard(run.name)
+            else:
+                kept[run.name] = str(error)
             continue
         if condemned is not None:
             kept[run.name] = condemned
@@ -94,6 +102,53 @@ def retire(
         names += covered
         there -= set(covered)
     return Retired(tuple(sorted(names)), sum(_size(name, view) for name in names), kept)
+
+
+def take_back(objects: ObjectStore, view: LogView, name: str, rules: RetireRules) -> bool:
+    """Delete a run of which a part is gone, if all that it covers is elsewhere; tell whether it is.
+
+    Nobody deleted a segment because of it. Who does so reads the run whole and looks at the
+    announcements after that; a collector that announces later still reads the log again, sees the
+    run, and spares its parts. So a part is gone only where the collector did not see the run, and
+    then everybody who looked saw the announcement. A part that is merely announced proves nothing
+    of the kind: somebody may rely on the run already. A crash before the deletion leaves a run
+    that stands for nothing: readers find its rows in the segments.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    # What was there before the part was found gone may have made room for another run since.
+    listing = list_manifest(objects)
+    run = view.runs.get(name)
+    if run is None or name not in listing.runs:
+        return False
+    missing = set(run.covers)
+    for found in _elsewhere(objects, view, listing, run, rules):
+        missing -= found
+        if not missing:
+            break
+    if missing:
+        return False
+    try:
+        objects.delete([name])
+    except UsageError:
+        # Who may write and not delete leaves it to others.
+        return False
+    return True
+
+
+def _elsewhere(
+    objects: ObjectStore, view: LogView, listing: Listing, run: Run, rules: RetireRules
+) -> Iterator[frozenset[SegmentId]]:
+    """Yield the segments that are listed, then those of other runs that are listed and whole."""
+    parsed = map(parse_segment_name, listing.segments)
+    yield frozenset(item.segment_id for item in parsed if item is not None)
+    for other in view.runs.values():
+        if other is run or other.name not in listing.runs or other.covers.isdisjoint(run.covers):
+            continue
+        with suppress(*_UNUSABLE):
+            load_run(objects, other.name, signer=rules.signer, trusts=rules.trusts)
+            yield other.covers
 
 
 def _covered_by(run: Run, view: LogView) -> list[str]:
