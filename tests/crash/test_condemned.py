@@ -368,3 +368,25 @@ def test_what_a_dead_process_published_and_did_not_look_at_is_made_good(
     condemn_all(objects)()
 
     check_all_there(objects)
+
+
+def test_what_a_dead_process_relied_on_and_did_not_look_at_counts_as_not_made(
+    objects: Interrupted, deaths: Deaths
+) -> None:
+    """It had no bytes of its own: the place was on record, and was condemned at that moment."""
+    with Storage(objects):
+        noise(1, SIZES[2])
+    store = FaultStore(objects, [Rule(Crash(), "list", skip=1)])
+    storage = Storage(store)
+    with pytest.raises(SimulatedCrash), storage:
+        same(noise.f(1, SIZES[2]))
+    deaths.strike()
+    condemn_all(objects)()
+
+    with Storage(objects) as later:
+        again: Any = same(noise.f(1, SIZES[2]))
+
+    assert again.in_memory
+    tombstones = [tomb for segment in segments_of(objects) for tomb in segment.tombstones]
+    assert [tomb.reason for tomb in tombstones] == [TombstoneReason.LOST]
+    assert np.array_equal(later.unwrap(again), noise.f(1, SIZES[2]))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tests.torture.ledger import Ledger, Ledgers, Task
 
+from mandala_cas.errors import NotFoundError
 from mandala_cas.imports import Storage, op
 
 # Inline, packed, and an object of its own.
@@ -149,9 +150,17 @@ def curate(player: Player) -> None:
 
 
 def label(storage: Storage, player: Player, task: Task, ref_hid: str) -> None:
-    """Tag a result, and perhaps take the tag off again."""
+    """Tag a result, and perhaps take the tag off again.
+
+    The call may be one that a process published and did not come to look at again before a
+    collector took what it relied on: then there is nothing to tag, and the store says so.
+    """
     name = f"t{task.number}"
-    storage.tag(name, ref_hid)
+    try:
+        storage.tag(name, ref_hid)
+    except NotFoundError:
+        player.ledger.acknowledge("untaggable", task.number)
+        return
     if player.chance.random() < 0.3:
         storage.untag(name)
         player.ledger.acknowledge("untagged", task.number)

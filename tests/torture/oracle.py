@@ -32,6 +32,7 @@ class Verdict:
     returned_count: int = 0
     dropped_count: int = 0
     tagged_count: int = 0
+    untaggable_count: int = 0
     lost_count: int = 0
     missed: int = 0
     collected_count: int = 0
@@ -43,7 +44,8 @@ class Verdict:
         """Return a line."""
         return (
             f"{self.acknowledged_count} acknowledged, {self.returned_count} only returned, "
-            f"{self.dropped_count} dropped, {self.tagged_count} tagged; while it ran, "
+            f"{self.dropped_count} dropped, {self.tagged_count} tagged, "
+            f"{self.untaggable_count} gone before they were tagged; while it ran, "
             f"{self.collected_count} objects were collected, {self.retired_count} log objects "
             f"replaced, {self.missed} calls missed; made again: {len(self.made_again)} "
             f"acknowledged, {len(self.returned_again)} that only returned; {self.lost_count} "
@@ -135,7 +137,9 @@ def check_tags(storage: Storage, ledgers: Ledgers, verdict: Verdict) -> None:
         verdict.tagged_count += 1
         (ref,) = tags[f"t{task.number}"]
         assert np.array_equal(storage.unwrap(ref), expected(task)), f"{task} has a wrong value"
-    assert not tags.keys() & {f"t{number}" for number in ledgers.numbers("untagged")}
+    not_tagged = [*ledgers.numbers("untagged"), *ledgers.numbers("untaggable")]
+    assert not tags.keys() & {f"t{number}" for number in not_tagged}
+    verdict.untaggable_count = len(ledgers.numbers("untaggable"))
 
 
 def check_quiescence(storage: Storage) -> None:

@@ -76,6 +76,7 @@ def torture(
     # Only where the store said so itself, and hardly ever.
     assert len(verdict.made_again) <= verdict.lost_count
     assert len(verdict.made_again) <= 2 + verdict.acknowledged_count // 50
+    assert verdict.untaggable_count <= 2 + verdict.tagged_count // 10
     assert len(verdict.returned_again) <= 4 + verdict.returned_count // 4
     return verdict
 

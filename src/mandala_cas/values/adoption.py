@@ -204,9 +204,8 @@ class _Adopter:
             for value in values
             if value.record is not None and (source := value.sealed or value.spooled) is not None
         }
-        if held:
-            entries = [(e, d and Dot(*position, d.row)) for e, d in _with_dots(batch)]
-            self.recorder.look_again(entries, held)
+        entries = [(e, d and Dot(*position, d.row)) for e, d in _with_dots(batch)]
+        self.recorder.look_again(entries, held)
 
 
 def _mark(orphan: Orphan, batch: OrphanBatch, position: Position) -> None:

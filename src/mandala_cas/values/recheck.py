@@ -21,6 +21,7 @@ from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.resettling import (
     condemned_among,
     condemned_rows,
+    contents_of,
     is_untagged,
     plan_resettlement,
     read_copy,
@@ -76,11 +77,15 @@ class Recheck:
     ) -> None:
         """Repair what a dead process published and did not look at again.
 
+        ``held`` are the values it still had the bytes of. It may also have relied on places that
+        were there before: what was in them is copied, or the calls count as not made.
+
         Raises:
             StoreUnavailableError: the store does not answer.
         """
+        used = dict.fromkeys(c for entry, _ in entries for c in contents_of(entry))
         with self._batches.lock:
-            rows = [copy.record for content_id in held for copy in self._lookup.copies(content_id)]
+            rows = [copy.record for content_id in used for copy in self._lookup.copies(content_id)]
         doomed = condemned_among(rows, self._condemned.unpromised)
         if doomed:
             self._resettle(entries, doomed, held)

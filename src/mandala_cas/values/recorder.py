@@ -40,6 +40,7 @@ from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.exits import commit_at_exit
 from mandala_cas.values.lookout import Lookout
 from mandala_cas.values.recheck import Recheck
+from mandala_cas.values.resettling import contents_of
 from mandala_cas.values.save import PreparedValue
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -249,7 +250,7 @@ class Recorder(ForkAware):
         with self._flushing, self.lock:
             self._batches.close()
             entries = make_entries(self._writer.position)
-            contents = [content_id for entry in entries for content_id in _contents_of(entry)]
+            contents = [content_id for entry in entries for content_id in contents_of(entry)]
             batch = self._batches.add(entries, values, contents, is_journaled=False)
             batch.decided_us = min(batch.decided_us, decided_us)
             batch.forget = forget
@@ -344,12 +345,3 @@ class Recorder(ForkAware):
             self._view.add(item for item in published if item is not None)
             self.lookout.add_seen()
             self._batches.reopen_lookup()
-
-
-def _contents_of(entry: Entry) -> list[ContentId]:
-    """Return the values that an entry uses."""
-    if isinstance(entry, CallRecord):
-        return [slot.content_id for slot in (*entry.inputs, *entry.outputs)]
-    if isinstance(entry, TagRecord) and entry.target is TagTarget.REF:
-        return [entry.content_id]
-    return []

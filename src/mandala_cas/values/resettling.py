@@ -107,6 +107,15 @@ def read_copy(blobs: BlobStore, rows: Sequence[ValueRecord]) -> Held | None:
     return None
 
 
+def contents_of(entry: Entry) -> list[ContentId]:
+    """Return the values that an entry uses, and that a segment with it must therefore place."""
+    if isinstance(entry, CallRecord):
+        return [slot.content_id for slot in (*entry.inputs, *entry.outputs)]
+    if isinstance(entry, TagRecord) and entry.target is TagTarget.REF:
+        return [entry.content_id]
+    return []
+
+
 def plan_resettlement(
     entries: Iterable[tuple[Entry, Dot | None]],
     saved: Collection[ContentId],
@@ -124,8 +133,8 @@ def plan_resettlement(
     for entry, dot in entries:
         if dot is None:
             continue
+        used = contents_of(entry)
         if isinstance(entry, CallRecord):
-            used = [slot.content_id for slot in (*entry.inputs, *entry.outputs)]
             is_lost = any(slot.content_id in lost for slot in entry.outputs)
             if not is_lost and not any(content_id in saved for content_id in used):
                 continue
@@ -134,9 +143,8 @@ def plan_resettlement(
                 lost_count += 1
                 continue
         elif isinstance(entry, TagRecord):
-            used = [entry.content_id]
-            is_lost = entry.content_id in lost
-            if entry.target is not TagTarget.REF or not (is_lost or entry.content_id in saved):
+            is_lost = any(content_id in lost for content_id in used)
+            if not is_lost and not any(content_id in saved for content_id in used):
                 continue
             hidden.append(Untag(dot.writer, dot.seq, dot.row, dot.row))
             if is_lost:
