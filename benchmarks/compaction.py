@@ -29,8 +29,8 @@ from mandala_cas.model.ids import (
     constant_history_id,
     output_history_id,
 )
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.local import LocalObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.upkeep.compacting.compact import compact
 
 SOURCE = SourceHash(b"s" * 16)

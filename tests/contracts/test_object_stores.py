@@ -10,12 +10,12 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.filesystems import close_filesystem, make_filesystem
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.remote import RemoteObjectStore
 from mandala_cas.objectstore.retrying import RetryingObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.testing.faults import FaultStore
 from mandala_cas.testing.object_stores import ObjectStoreSuite
 from mandala_cas.testing.scheduler import ScheduledStore

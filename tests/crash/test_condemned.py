@@ -16,7 +16,6 @@ from mandala_cas.imports import Storage, op
 from mandala_cas.log.journal import is_lock_name
 from mandala_cas.model.entries import TagRecord, TagTarget, TombstoneReason
 from mandala_cas.objectstore.api import ObjectStore
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.testing import (
     Crash,
     CrashPoint,
@@ -25,6 +24,7 @@ from mandala_cas.testing import (
     SimulatedCrash,
     crash_at_every_call,
 )
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.values.batches import Clocks
 
 SIZES = (10, 5_000, 200_000)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mandala_cas.objectstore.api import Capabilities, ObjectStore
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.remote import RemoteObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.testing.servers import S3Server
 
 

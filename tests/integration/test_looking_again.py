@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mandala_cas.imports import Storage, op
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import Deny, ErrorBefore, FaultStore, Rule
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.testing.faults import WRITES
 from mandala_cas.values.batches import Clocks
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from mandala_cas.testing.counting import CountingObjectStore, Requests
 from mandala_cas.testing.crashes import CrashPoint, crash_at_every_call
 from mandala_cas.testing.crashfs import CrashState, crash_states
 from mandala_cas.testing.faults import (
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CodecSuite",
+    "CountingObjectStore",
     "Crash",
     "CrashPoint",
     "CrashState",
@@ -77,6 +79,7 @@ __all__ = [
     "RandomWalk",
     "RecordingPlatform",
     "Replay",
+    "Requests",
     "Rule",
     "S3Server",
     "ScheduledStore",

@@ -10,8 +10,8 @@ from tests.unit.log.entry_strategies import call_record, sealed
 from mandala_cas.index.kept import KeptIndex, write_kept_index
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
-from mandala_cas.objectstore.counting import CountingObjectStore, Requests
 from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.counting import CountingObjectStore, Requests
 
 
 @pytest.fixture

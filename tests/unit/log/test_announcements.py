@@ -25,9 +25,9 @@ from mandala_cas.log.announcements import (
 )
 from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.tables import Table, encode_tables
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.layout import collection_name
 from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 
 NONCE = b"n" * 16
 CREATED_US = 1_700_000_000_000_000

@@ -25,7 +25,6 @@ from mandala_cas.errors import UsageError
 from mandala_cas.log.announcements import Announcements, encode_done
 from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import Untag
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.layout import (
     COLLECTIONS,
     SEGMENTS,
@@ -35,6 +34,7 @@ from mandala_cas.objectstore.layout import (
 )
 from mandala_cas.objectstore.local import LocalObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.upkeep.collecting.collect import DAY_S, GRACE_S, KEPT_S
 from mandala_cas.upkeep.collecting.garbage import AGELESS, FOREIGN, TAGGED, USED, WAITING, YOUNG
 

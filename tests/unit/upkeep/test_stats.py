@@ -15,8 +15,8 @@ from tests.unit.upkeep.small_stores import (
 )
 
 from mandala_cas.log.view import LogView
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.upkeep.reporting.stats import OpAmount, StoreStats, ValueAmount, find_stats
 
 

@@ -18,9 +18,9 @@ from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.imports import Storage, op
 from mandala_cas.log import writer as writer_module
 from mandala_cas.model.entries import TagRecord, TagTarget, Tier, Untag
-from mandala_cas.objectstore.counting import CountingObjectStore
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import ErrorBefore, FaultStore, Hang, Rule
+from mandala_cas.testing.counting import CountingObjectStore
 from mandala_cas.values import recorder as recorder_module
 
 SIZES = {Tier.INLINE: 10, Tier.PACK: 5_000, Tier.LOOSE: 300_000}

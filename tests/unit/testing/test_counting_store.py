@@ -6,8 +6,8 @@ import pytest
 
 from mandala_cas.errors import NotFoundError
 from mandala_cas.objectstore.api import ByteRange
-from mandala_cas.objectstore.counting import CountingObjectStore, Requests
 from mandala_cas.objectstore.memory import MemoryObjectStore
+from mandala_cas.testing.counting import CountingObjectStore, Requests
 
 
 def test_each_object_of_a_batch_counts() -> None:
