@@ -13,6 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -40,6 +41,7 @@ from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.disk import writing
 from mandala_cas.objectstore.files import write_file
 from mandala_cas.objectstore.layout import blob_name
+from mandala_cas.objectstore.locks import locked
 from mandala_cas.objectstore.platforms import running_platform
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -47,6 +49,8 @@ _LOGGER: Final = logging.getLogger("mandala_cas")
 KEY_SIZE: Final = 32
 
 _PROMISES: Final = "promises"
+# Users of one machine may share a store, and each may free what another store holds.
+_SHARED: Final = 0o666
 _FILE_SIZE_MAX: Final = 256 << 20
 _ON_DISK: Final = np.dtype(">u8")
 
@@ -129,29 +133,26 @@ class Promises:
         """Note that ``url`` holds what is about to be freed here; on the disk when this returns.
 
         To be called before the objects are deleted: a crash in between leaves a promise of
-        objects that are still here, which costs nothing. What others wrote to the file is kept.
+        objects that are still here, which costs nothing. What others wrote to the file is kept,
+        promises to another user among it.
 
         Raises:
-            UsageError: the URL holds a secret.
-            StoreUnavailableError: the file cannot be written; free nothing.
+            UsageError: the URL holds a secret, or the file may not be read or locked.
+            StoreUnavailableError: the file cannot be read or written; free nothing.
         """
         _check_url(url)
-        promises = {promise.url: promise for promise in self.all()}
-        digests = np.unique(digests_of(names))
-        if url in promises:
-            digests = np.union1d(promises[url].digests, digests)
-        promises[url] = Promise(url, evicted_us, digests)
-        fields = {**self._read(), _PROMISES: [self._form(item) for item in promises.values()]}
-        data = (json.dumps(fields, indent=1) + "\n").encode()
         folder = self._config.parent
-        platform = running_platform()
         with writing(self._config.name, folder):
             folder.mkdir(parents=True, exist_ok=True)
-            temporary = folder / f"{self._config.name}.{os.getpid()}.tmp"
-            write_file(platform, temporary, [data])
-            platform.replace(temporary, self._config)
-            # Only then is the promise on the disk, and only then may what it speaks of go.
-            platform.sync_directory(folder)
+        lock = folder / f"{self._config.name}.lock"
+        # Two that read before either writes would leave the promises of one, while both free.
+        with locked(lock, mode=_SHARED):
+            try:
+                self._write(self._with_promise(url, names, evicted_us))
+            finally:
+                # Before the lock is free: whoever waits for a file that is gone makes a new one.
+                with suppress(OSError):
+                    lock.unlink(missing_ok=True)
 
     def fetch(self, content_ids: Iterable[ContentId]) -> dict[ContentId, FetchedValue]:
         """Return those of the values that a promise brings back, each verified.
@@ -206,11 +207,54 @@ class Promises:
     def _read(self) -> dict[str, Any]:
         """Return what the file says; nothing where there is none, or none of ours."""
         try:
+            return self._read_file()
+        except OSError:
+            return {}
+
+    def _read_file(self) -> dict[str, Any]:
+        """Return what the file says, or nothing where there is none, or none of ours.
+
+        Raises:
+            OSError: it is there, and cannot be read.
+        """
+        try:
             with self._config.open("rb") as file:
                 fields = json.loads(file.read(_FILE_SIZE_MAX))
-        except (OSError, ValueError, RecursionError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return {}
         return fields if isinstance(fields, dict) else {}
+
+    def _with_promise(self, url: str, names: Iterable[str], evicted_us: int) -> dict[str, Any]:
+        """Return what the file is to say, with what it says now."""
+        with writing(self._config.name, self._config.parent):
+            fields = self._read_file()
+        found = fields.get(_PROMISES)
+        promises: dict[str, Promise] = {}
+        others: list[object] = []
+        for entry in found if isinstance(found, list) else ():
+            promise = self._parse(entry)
+            if promise is None:
+                others.append(entry)
+            else:
+                promises[promise.url] = promise
+        digests = np.unique(digests_of(names))
+        if url in promises:
+            digests = np.union1d(promises[url].digests, digests)
+        promises[url] = Promise(url, evicted_us, digests)
+        own = [self._form(promise) for promise in promises.values()]
+        return {**fields, _PROMISES: [*others, *own]}
+
+    def _write(self, fields: Mapping[str, Any]) -> None:
+        """Have the file say so, on the disk when this returns; a crash leaves the old file."""
+        data = (json.dumps(fields, indent=1) + "\n").encode()
+        folder = self._config.parent
+        platform = running_platform()
+        with writing(self._config.name, folder):
+            temporary = folder / f"{self._config.name}.{os.getpid()}.tmp"
+            write_file(platform, temporary, [data])
+            platform.replace(temporary, self._config)
+            # Only then is the promise on the disk, and only then may what it speaks of go.
+            platform.sync_directory(folder)
 
     def _form(self, promise: Promise) -> dict[str, object]:
         """Return a promise as it stands in the file."""

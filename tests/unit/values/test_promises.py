@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.upkeep.other_stores import KEY, Lasting, OpenedStore, promises_at
@@ -18,11 +20,12 @@ from tests.unit.upkeep.small_stores import (
 )
 
 from mandala_cas.blobs.value import open_value, seal_value
-from mandala_cas.errors import StoreUnavailableError, UsageError
+from mandala_cas.errors import MandalaError, StoreUnavailableError, UsageError
 from mandala_cas.objectstore.layout import payload_hash_of_blob
 from mandala_cas.values.promises import Promises
 
 URL = "s3://bucket/store"
+LATER = {"evicted_us": 2}
 
 
 @pytest.fixture
@@ -71,6 +74,58 @@ def test_what_others_wrote_to_the_file_is_kept(tmp_path: Path) -> None:
 
     assert json.loads(config.read_text("utf-8"))["other"] == [1, 2]
     assert [path.name for path in config.parent.iterdir()] == ["config.json"]
+
+
+def test_promises_to_another_user_are_kept(tmp_path: Path) -> None:
+    """Two who share a folder on one machine free with a key each."""
+    promises_at(tmp_path, key=b"x" * 32).add(URL, ["a"], evicted_us=1)
+
+    promises_at(tmp_path).add(URL, ["b"], evicted_us=2)
+
+    other, own = promises_at(tmp_path, key=b"x" * 32), promises_at(tmp_path)
+    assert [(p.is_promised("a"), p.is_promised("b")) for p in (other, own)] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_of_two_who_free_at_once_both_are_promised(tmp_path: Path) -> None:
+    """Else what one of them freed would count as lost."""
+    threads: list[threading.Thread] = []
+
+    class Overtaken(Promises):
+        """Lets another go on between reading and writing, as far as it can."""
+
+        def _read_file(self) -> dict[str, Any]:
+            """Read, then wait for the other, who should not get through now."""
+            fields = super()._read_file()
+            other = promises_at(tmp_path)
+            threads.append(threading.Thread(target=other.add, args=(URL, ["b"]), kwargs=LATER))
+            threads[0].start()
+            threads[0].join(0.2)
+            return fields
+
+    overtaken = Overtaken(
+        tmp_path / "local" / "config.json",
+        key=KEY,
+        open_remote=lambda url: OpenedStore(Lasting(url)),
+    )
+    overtaken.add("gs://other", ["a"], evicted_us=1)
+    threads[0].join()
+
+    promises = promises_at(tmp_path)
+    assert (promises.is_promised("a"), promises.is_promised("b")) == (True, True)
+
+
+def test_a_file_that_cannot_be_read_is_not_written_anew(tmp_path: Path) -> None:
+    """What it promises would be forgotten."""
+    config = tmp_path / "local" / "config.json"
+    config.mkdir(parents=True)
+
+    with pytest.raises(MandalaError, match=r"config\.json"):
+        promises_at(tmp_path).add(URL, ["a"], evicted_us=1)
+
+    assert [path.name for path in config.parent.iterdir() if path != config] == []
 
 
 @pytest.mark.parametrize(
