@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer
 
 BIG: Final = 64 * 1024
+
+_SHORT: Final = 256
 
 _PAYLOAD = blake3(derive_key_context="mandala-cas v1 payload hash")
 
@@ -61,10 +64,7 @@ def small_payload_hashes(
     codec_name: str, codec_version: int, header: bytes, payloads: Iterable[bytes]
 ) -> list[bytes]:
     """Return ``payload_hash`` of each of many payloads, none of them large."""
-    name = codec_name.encode()
-    begun = _PAYLOAD.copy()
-    begun.update(sized(name) + codec_version.to_bytes(8, "little") + sized(header))
-    fresh = begun.copy
+    fresh = _begun(codec_name, codec_version, header).copy
     return [
         fresh().update(len(payload).to_bytes(8, "little") + payload).digest()
         for payload in payloads
@@ -92,15 +92,30 @@ def payload_hash_of_digest(
     digest: bytes | None,
 ) -> PayloadHash:
     """Return the payload hash, given what ``payload_digest`` returned for the payload."""
-    name = codec_name.encode()
-    hasher = _PAYLOAD.copy()
-    hasher.update(sized(name) + codec_version.to_bytes(8, "little") + sized(header))
+    hasher = _begun(codec_name, codec_version, header).copy()
     if digest is None:
         hasher.update(sized(b"".join(payload)))
     else:
         size = sum(memoryview(part).nbytes for part in payload)
         hasher.update(size.to_bytes(8, "little") + digest)
     return PayloadHash(hasher.digest())
+
+
+def _begun(codec_name: str, codec_version: int, header: bytes) -> blake3:
+    """Return a hasher that has seen everything but the payload; to be copied, never updated."""
+    # Values of one kind share a short header more often than not; long ones are not worth keeping.
+    make = _begin_once if len(header) <= _SHORT else _begin
+    return make(codec_name, codec_version, header)
+
+
+def _begin(codec_name: str, codec_version: int, header: bytes) -> blake3:
+    """Return such a hasher, made now."""
+    hasher = _PAYLOAD.copy()
+    hasher.update(sized(codec_name.encode()) + codec_version.to_bytes(8, "little") + sized(header))
+    return hasher
+
+
+_begin_once = lru_cache(maxsize=256)(_begin)
 
 
 def sized(data: bytes | bytearray) -> bytes:

@@ -16,6 +16,7 @@ from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatE
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
+_NO_FIELDS: Final = pack({})
 # By name: each extension module written in Rust has a class of its own for this.
 _PANIC: Final = "PanicException"
 
@@ -144,6 +145,8 @@ def default_registry() -> CodecRegistry:
 
 def _pack_header(codec: Codec, fields: Mapping[str, Any]) -> bytes:
     """Return a header as canonical msgpack; one that is too much for a header is declined."""
+    if not fields:
+        return _NO_FIELDS
     try:
         header = pack(fields)
     except UsageError as error:

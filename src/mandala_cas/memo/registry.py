@@ -15,7 +15,10 @@ _DEFINITIONS: Final[WeakValueDictionary[tuple[str, str], Definition]] = WeakValu
 
 def register(definition: Definition) -> None:
     """Make an op findable; of several with one name and version, the latest to say so is found."""
-    _DEFINITIONS[definition.name, definition.version] = definition
+    name = (definition.name, definition.version)
+    # Told at every call that runs, and nearly always the same: asking costs less than writing.
+    if _DEFINITIONS.get(name) is not definition:
+        _DEFINITIONS[name] = definition
 
 
 def find_definition(name: str, version: str) -> Definition | None:

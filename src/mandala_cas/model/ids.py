@@ -9,6 +9,7 @@ bytes and mypy refuses to mix kinds. They print as lower-case hexadecimal.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple, Self
 
 from blake3 import blake3
@@ -185,8 +186,16 @@ def call_content_id(
 
 def _call_message(op_name: str, op_version: str, inputs: Iterable[tuple[str, bytes]]) -> bytes:
     """Return what a call is hashed from: every string behind its length, inputs by name."""
-    name, version = op_name.encode(), op_version.encode()
-    parts = [len(name).to_bytes(4, "little"), name, len(version).to_bytes(4, "little"), version]
-    for input_name, input_id in sorted((name.encode(), id_) for name, id_ in inputs):
-        parts += (len(input_name).to_bytes(4, "little"), input_name, input_id)
+    parts = [_sized(op_name), _sized(op_version)]
+    # Strings sort by code points, which is how their UTF-8 sorts.
+    for input_name, input_id in sorted(inputs):
+        parts += (_sized(input_name), input_id)
     return b"".join(parts)
+
+
+# Every call of an op brings the same few names.
+@lru_cache(maxsize=1 << 12)
+def _sized(text: str) -> bytes:
+    """Return a string behind its length."""
+    data = text.encode()
+    return len(data).to_bytes(4, "little") + data

@@ -51,6 +51,8 @@ class StoredValues:
         """Tell whether the value is stored."""
         if self._is_held(content_id) or self._lookup.has_open_value(content_id):
             return True
+        if not self._lookup.has_value(content_id):
+            return False
         return any(
             copy not in self._unreadable and self._may_decode(copy) and self._is_there(copy)
             for copy in self._lookup.copies(content_id)
