@@ -38,7 +38,7 @@ class Encoded:
     payload_digest: bytes | None
 
 
-class Codec(Protocol):
+class ValueCodec(Protocol):
     """Turns values into payloads and back, without loss."""
 
     @property

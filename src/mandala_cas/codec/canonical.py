@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,12 @@ _SHOWN_PATH_MAX: Final = 120
 
 RULES.update(SCALAR_RULES)
 RULES.update(ARRAY_RULES)
+
+# By the top package of a class; none of them imports it, for who has a value of it has done so.
+_FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
+    "numpy": find_array_rule,
+    "pandas": find_table_rule,
+}
 
 # Classes come and go in a notebook, so they are not kept for this.
 _found: WeakKeyDictionary[type, Rule] = WeakKeyDictionary()
@@ -71,9 +78,19 @@ def find_rule(value: Any) -> Rule:
     if rule is None:
         if issubclass(kind, Ref):
             return _refuse_ref
-        rule = find_array_rule(kind) or find_table_rule(kind) or find_object_rule(kind)
+        rule = _library_rule(kind) or find_object_rule(kind)
         _found[kind] = rule
     return rule
+
+
+def _library_rule(kind: type) -> Rule | None:
+    """Return the rule of the library that a type, or one it derives from, is of."""
+    for base in kind.__mro__:
+        find = _FINDERS.get(base.__module__.partition(".")[0])
+        rule = None if find is None else find(kind)
+        if rule is not None:
+            return rule
+    return None
 
 
 def _refuse_ref(encoder: Encoder, value: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mandala_cas.codec.api import Codec, DeclinedError, Encoded
+from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.pickles import PickleCodec
@@ -26,10 +26,10 @@ class CodecRegistry:
 
     def __init__(self) -> None:
         """Start without codecs; ``default_registry`` has those of mandala-cas."""
-        self._codecs: dict[str, Codec] = {}
-        self._order: list[Codec] = []
+        self._codecs: dict[str, ValueCodec] = {}
+        self._order: list[ValueCodec] = []
 
-    def register(self, codec: Codec) -> None:
+    def register(self, codec: ValueCodec) -> None:
         """Ask ``codec`` before all that were registered before."""
         if codec.name in self._codecs:
             raise UsageError(
@@ -122,7 +122,7 @@ class CodecRegistry:
                 codec_name=codec_name,
             ) from error
 
-    def _find(self, codec_name: str) -> Codec:
+    def _find(self, codec_name: str) -> ValueCodec:
         """Return the codec of that name."""
         codec = self._codecs.get(codec_name)
         if codec is None:
@@ -143,7 +143,7 @@ def default_registry() -> CodecRegistry:
     return registry
 
 
-def _pack_header(codec: Codec, fields: Mapping[str, Any]) -> bytes:
+def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:
     """Return a header as canonical msgpack; one that is too much for a header is declined."""
     if not fields:
         return _NO_FIELDS

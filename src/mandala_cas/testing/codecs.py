@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import pytest
 
-from mandala_cas.codec.api import Codec, DeclinedError, Encoded
+from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import CodecRegistry
@@ -64,7 +64,7 @@ class CodecSuite:
     """What every codec promises, whatever it takes."""
 
     @pytest.fixture
-    def codec(self) -> Codec:
+    def codec(self) -> ValueCodec:
         """Return the codec; a subclass must override this."""
         raise UsageError("a subclass of CodecSuite needs a fixture `codec`")
 
@@ -79,7 +79,7 @@ class CodecSuite:
         raise UsageError("a subclass of CodecSuite needs a fixture `declined`")
 
     @pytest.fixture
-    def registry(self, codec: Codec) -> CodecRegistry:
+    def registry(self, codec: ValueCodec) -> CodecRegistry:
         """Return a registry with this codec alone."""
         registry = CodecRegistry()
         registry.register(codec)
@@ -109,7 +109,7 @@ class CodecSuite:
             assert first.header == second.header
 
     def test_encoding_again_what_came_back_changes_nothing(
-        self, codec: Codec, registry: CodecRegistry, makers: Sequence[Maker]
+        self, codec: ValueCodec, registry: CodecRegistry, makers: Sequence[Maker]
     ) -> None:
         """A value that travels through many stores stays what it is.
 
@@ -149,7 +149,7 @@ class CodecSuite:
             assert payload == b"".join(registry.encode(make(), Digests()).payload)
 
     def test_an_encoded_value_describes_itself(
-        self, codec: Codec, registry: CodecRegistry, makers: Sequence[Maker]
+        self, codec: ValueCodec, registry: CodecRegistry, makers: Sequence[Maker]
     ) -> None:
         """What the log writes about a value comes from here."""
         for make in makers:
@@ -162,14 +162,14 @@ class CodecSuite:
             assert pack(unpack(encoded.header, name="a value", what="header")[0]) == encoded.header
 
     def test_other_values_are_left_to_other_codecs(
-        self, codec: Codec, declined: Sequence[Any]
+        self, codec: ValueCodec, declined: Sequence[Any]
     ) -> None:
         """A codec that brings back something else is worse than none."""
         for value in declined:
             assert is_declined(codec, value), value
 
     def test_a_newer_version_asks_for_an_upgrade(
-        self, codec: Codec, registry: CodecRegistry, makers: Sequence[Maker]
+        self, codec: ValueCodec, registry: CodecRegistry, makers: Sequence[Maker]
     ) -> None:
         """The future is not corruption."""
         encoded = registry.encode(makers[0](), Digests())
@@ -192,7 +192,7 @@ class CodecSuite:
                     assert_only_typed_errors(registry, encoded, encoded.header, wrong)
 
     def test_flipped_bits_give_a_value_or_a_typed_error(
-        self, codec: Codec, registry: CodecRegistry, makers: Sequence[Maker]
+        self, codec: ValueCodec, registry: CodecRegistry, makers: Sequence[Maker]
     ) -> None:
         """Never a crash, whoever wrote the bytes.
 
@@ -234,7 +234,7 @@ def decode(registry: CodecRegistry, encoded: Encoded, payload: memoryview | None
     return registry.decode(encoded.codec_name, encoded.codec_version, encoded.header, payload)
 
 
-def is_declined(codec: Codec, value: Any) -> bool:
+def is_declined(codec: ValueCodec, value: Any) -> bool:
     """Tell whether a codec leaves ``value`` to others, at once or at a closer look."""
     if not codec.can_encode(value):
         return True

@@ -16,7 +16,7 @@ from hypothesis import given
 from tests.unit.codec.plain_strategies import is_same, values
 from tests.unit.codec.process_values import Point, model
 
-from mandala_cas.codec.api import Codec
+from mandala_cas.codec.api import ValueCodec
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.codec.registry import HEADER_MAX, CodecRegistry, default_registry
@@ -249,6 +249,6 @@ def test_a_large_array_is_neither_copied_nor_hashed_twice() -> None:
 
 def test_the_codecs_are_codecs() -> None:
     """As the type checker sees them."""
-    codecs: list[Codec] = [FractionCodec()]
+    codecs: list[ValueCodec] = [FractionCodec()]
 
     assert codecs[0].name == "fractions"
