@@ -1,6 +1,6 @@
 """Writes ``hashing_vectors.json`` from the second implementation; never from the library.
 
-Run it from the root: ``python -m tests.format.make_hashing_vectors``.
+Run it from the root, on x86 and with NumPy 2: ``python -m tests.format.make_hashing_vectors``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
 from mandala_cas.codec.canonical_objects import find_object_rule
+from mandala_cas.codec.canonical_pydantic import find_model_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
+from mandala_cas.codec.canonical_sparse import find_sparse_rule
 from mandala_cas.codec.canonical_tables import find_table_rule
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
@@ -28,6 +30,8 @@ RULES.update(ARRAY_RULES)
 _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
     "numpy": find_array_rule,
     "pandas": find_table_rule,
+    "pydantic": find_model_rule,
+    "scipy": find_sparse_rule,
 }
 
 # Classes come and go in a notebook, so they are not kept for this.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mandala_cas.codec.canonical_random import find_random_rule
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
 from mandala_cas.codec.names import name_of
@@ -25,6 +26,8 @@ def find_array_rule(kind: type) -> Rule | None:
     if issubclass(kind, np.ndarray):
         if kind in {np.ndarray, np.memmap}:
             return encode_array
+        if kind is type(np.ma.masked):
+            return _encode_masked_element
         if issubclass(kind, np.ma.MaskedArray):
             return _encode_masked
         return _encode_subarray if kind.__reduce__ is np.ndarray.__reduce__ else None
@@ -35,7 +38,7 @@ def find_array_rule(kind: type) -> Rule | None:
         return lambda encoder, dtype: encoder.record("dtype", np.empty(0, dtype))
     if issubclass(kind, np.ufunc):
         return _encode_ufunc
-    return None
+    return find_random_rule(kind)
 
 
 def encode_array(encoder: Encoder, value: Array) -> bytes:
@@ -44,9 +47,11 @@ def encode_array(encoder: Encoder, value: Array) -> bytes:
     dtype = array.dtype
     if dtype.names is not None:
         parts = [(name, array[name]) for name in dtype.names]
-        return encoder.record("fields", array.shape, parts)
+        if dtype.type is np.void:
+            return encoder.record("fields", array.shape, parts)
+        return encoder.record("fields", array.shape, parts, name_of(dtype.type))
     if dtype.kind in "OT":
-        return encoder.record("ndarray", dtype.str[:2], array.shape, array.ravel().tolist())
+        return encoder.record("ndarray", f"|{dtype.kind}", array.shape, array.ravel().tolist())
     return encoder.record("ndarray", dtype.str, array.shape, _data_of(array))
 
 
@@ -60,6 +65,12 @@ def _encode_masked(encoder: Encoder, array: Any) -> bytes:
     mask = np.ma.getmaskarray(array)
     name = name_of(type(array))
     return encoder.record("masked", name, np.asarray(array.data), mask, array.fill_value)
+
+
+def _encode_masked_element(encoder: Encoder, value: Any) -> bytes:
+    """Return the encoding of what stands for an element that is masked: there is only one."""
+    del value
+    return encoder.record("name", "numpy.ma:masked")
 
 
 def _encode_subarray(encoder: Encoder, array: Array) -> bytes:

@@ -23,8 +23,6 @@ from mandala_cas.codec.names import is_found_by_name, name_of
 
 _HEAP_TYPE: Final = 1 << 9
 _ABSENT: Final = object()
-# What a sparse matrix of SciPy notes once it has looked at itself.
-_SPARSE_NOTES: Final = frozenset({"_has_sorted_indices", "_has_canonical_format"})
 # The version of a library is no part of a value.
 _VERSION_KEYS: Final = frozenset({"_sklearn_version"})
 
@@ -110,8 +108,6 @@ def _extra_names(kind: Any) -> tuple[str, ...]:
 
 def _is_kept_result(kind: type, name: str) -> bool:
     """Tell whether an attribute is a result that was kept, rather than part of the value."""
-    if name in _SPARSE_NOTES and kind.__module__.startswith("scipy.sparse."):
-        return True
     for base in kind.__mro__:
         if name in base.__dict__:
             return isinstance(base.__dict__[name], functools.cached_property)

@@ -10,6 +10,7 @@ from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
+from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
@@ -138,7 +139,7 @@ def default_registry() -> CodecRegistry:
     """Return a new registry with the codecs of mandala-cas."""
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
-    for codec in (PickleCodec(), TableCodec(), ArrayCodec(), PlainCodec()):
+    for codec in (PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec(), PlainCodec()):
         registry.register(codec)
     return registry
 

@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.unit.codec.near_misses import DIFFERENT, SAME
 
 
 class Colour(enum.Enum):
@@ -82,4 +83,6 @@ VALUES: dict[str, Callable[[], Any]] = {
     "objects": objects,
     "model": model,
     "pipeline": pipeline,
+    "near misses": lambda: [[one(), other()] for one, other in DIFFERENT],
+    **{f"same {n}": make for n, pair in enumerate(SAME) for make in pair},
 }

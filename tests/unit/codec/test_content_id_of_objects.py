@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from scipy import sparse  # type: ignore[import-untyped]  # (it has no types)
 from sklearn.ensemble import RandomForestClassifier
 from tests.unit.codec.process_values import Point, Tags, model, pipeline, scaled
 
@@ -131,7 +130,7 @@ class Words(list[str]):
     """A subclass of a container."""
 
 
-MAKERS: list[Callable[[], Any]] = [
+MAKERS: list[Any] = [
     lambda: Plain(a=1, b=[2]),
     lambda: Slotted(1, [2]),
     lambda: Frozen(1, [2]),
@@ -153,7 +152,13 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: ValueError("bad", 1),
     lambda: list[int] | None,
     lambda: Lazy(1).power,
-    lambda: np.random.default_rng(3),
+    pytest.param(
+        lambda: np.random.default_rng(3),
+        marks=pytest.mark.skipif(
+            np.lib.NumpyVersion(np.__version__) < "2.0.0",
+            reason="NumPy 1 gives the copy of a generator another seed sequence",
+        ),
+    ),
     lambda: np.random.RandomState(3),
     model,
     pipeline,
@@ -220,20 +225,6 @@ def test_a_result_that_is_kept_is_no_part_of_a_value() -> None:
 
     assert looked_at.square == 9
     assert content_id(looked_at) == content_id(Lazy(3))
-
-
-def test_what_a_sparse_matrix_knows_of_itself_is_no_part_of_it() -> None:
-    """An op that looks at it must not turn the next call into a miss."""
-
-    def make() -> Any:
-        return sparse.csr_matrix(np.eye(3))
-
-    looked_at = make()
-
-    assert looked_at.has_sorted_indices
-    assert looked_at.has_canonical_format
-    assert content_id(looked_at) == content_id(make().copy()) == content_id(make())
-    assert content_id(looked_at) != content_id(make() * 2)
 
 
 def test_a_dataclass_is_its_fields_with_or_without_slots() -> None:
