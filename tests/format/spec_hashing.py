@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from mandala_cas.model.files import Dir, File
+
 
 def derive(context: str, data: bytes, size: int = 32) -> bytes:
     """Return blake3 in key derivation mode."""
@@ -85,6 +87,28 @@ def encode_int(value: int) -> bytes:
     return b"I" + buffer(value.to_bytes(size, "little", signed=True))
 
 
+def encode_file(value: File) -> bytes:
+    """Return the encoding of a file."""
+    contents = value.path.read_bytes()
+    name = "File" if value.copy else "TrackedFile"
+    return record(name, len(contents), blake3(contents).digest())
+
+
+def encode_directory(value: Dir) -> bytes:
+    """Return the encoding of a directory."""
+    files, empty = [], []
+    for path in value.path.rglob("*"):
+        name = path.relative_to(value.path).as_posix()
+        if path.is_dir():
+            empty += [] if any(path.iterdir()) else [name]
+            continue
+        contents = path.read_bytes()
+        runs = bool(path.stat().st_mode & 0o100)
+        files.append((name, runs, len(contents), blake3(contents).digest()))
+    files.sort(key=lambda file: file[0].encode())
+    return record("Dir", files, sorted(empty, key=str.encode))
+
+
 def float_bytes(value: float) -> bytes:
     """Return the eight bytes of a float."""
     return bytes.fromhex("000000000000f87f") if math.isnan(value) else struct.pack("<d", value)
@@ -117,6 +141,8 @@ def encode_moment(name: str) -> Callable[[Any], bytes]:
 
 
 ENCODINGS: dict[type, Callable[[Any], bytes]] = {
+    File: encode_file,
+    Dir: encode_directory,
     type(None): lambda _: b"n",
     bool: lambda value: b"T" if value else b"F",
     type(...): lambda _: b".",
