@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 from mandala_cas._version import __version__
 
 if TYPE_CHECKING:
-    from mandala_cas.imports import AtomRef, Call, NewArgDefault, Ref, Storage, op
+    from mandala_cas.imports import AtomRef, Call, Dir, File, NewArgDefault, Ref, Storage, op
 
-__all__ = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
+__all__ = [
+    "AtomRef",
+    "Call",
+    "Dir",
+    "File",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "__version__",
+    "op",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,8 @@
 from mandala_cas.memo.op import op
 from mandala_cas.memo.special import NewArgDefault
 from mandala_cas.model.calls import Call
+from mandala_cas.model.files import Dir, File
 from mandala_cas.model.refs import AtomRef, Ref
 from mandala_cas.storage.storage import Storage
 
-__all__ = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "op"]
+__all__ = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "op"]

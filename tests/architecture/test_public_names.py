@@ -6,8 +6,8 @@ import mandala_cas
 import mandala_cas.errors
 import mandala_cas.imports
 
-NOTEBOOK = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "op"]
-PACKAGE = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
+NOTEBOOK = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "op"]
+PACKAGE = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
 ERRORS = [
     "ConflictError",
     "CorruptionError",

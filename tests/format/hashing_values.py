@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp  # type: ignore[import-untyped]  # (it has no types)
 from numpy.ma import mrecords
 from tests.format import hashing_things as things
+from tests.format import hashing_values_files as files
 
 NAMES: dict[str, Any] = {
     "dt": dt,
@@ -43,6 +44,7 @@ NAMES: dict[str, Any] = {
     "operator": operator,
     "re": re,
     "types": types,
+    **files.NAMES,
 }
 
 # Arrays, scalars and dtypes of every kind.
@@ -443,6 +445,7 @@ VALUES = [
     *OBJECTS,
     *CODE,
     *NESTED,
+    *files.VALUES,
 ]
 
 

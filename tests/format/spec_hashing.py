@@ -25,6 +25,7 @@ FURTHER = [
     "spec_hashing_arrays",
     "spec_hashing_random",
     "spec_hashing_sparse",
+    "spec_hashing_files",
     "spec_hashing_objects",
 ]
 

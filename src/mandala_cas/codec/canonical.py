@@ -10,6 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_files import FILE_RULES
 from mandala_cas.codec.canonical_objects import find_object_rule
 from mandala_cas.codec.canonical_pydantic import find_model_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
@@ -25,6 +26,7 @@ _SHOWN_PATH_MAX: Final = 120
 
 RULES.update(SCALAR_RULES)
 RULES.update(ARRAY_RULES)
+RULES.update(FILE_RULES)
 
 # By the top package of a class; none of them imports it, for who has a value of it has done so.
 _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {

@@ -25,6 +25,7 @@ _OUT_OF_BAND_MIN: Final = 4096
 # The header lists the sizes of so many.
 _OUT_OF_BAND_COUNT_MAX: Final = 4096
 _MAIN_NAMES: Final = (b"__main__", b"__mp_main__")
+_FILES_NAME: Final = b"mandala_cas.model.files"
 
 
 class PickleCodec:
@@ -41,6 +42,12 @@ class PickleCodec:
     def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
         """Return the stream, and the buffers of large arrays in it as they are."""
         stream, buffers = _dump(value)
+        if _FILES_NAME in stream:
+            # It would bring back a path, and not what the content id is taken of.
+            raise UsageError(
+                "cannot store a File or Dir within another value: pass and return each as a value "
+                "of its own, or put several files into one Dir"
+            )
         sizes = [buffer.nbytes for buffer in buffers]
         payload: list[Buffer] = [stream]
         size = len(stream)

@@ -8,10 +8,13 @@ from typing import Any, Final
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
+from mandala_cas.codec.file_places import FilePlaces
+from mandala_cas.codec.files import DirCodec, FileCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
+from mandala_cas.codec.tracked_files import TrackedFileCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
 
@@ -135,11 +138,17 @@ class CodecRegistry:
         return codec
 
 
-def default_registry() -> CodecRegistry:
-    """Return a new registry with the codecs of mandala-cas."""
+def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
+    """Return a new registry with the codecs of mandala-cas.
+
+    Files come back to ``places``; without any, there are no codecs for them.
+    """
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
-    for codec in (PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec(), PlainCodec()):
+    codecs: list[ValueCodec] = [PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec()]
+    if places is not None:
+        codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
+    for codec in [*codecs, PlainCodec()]:
         registry.register(codec)
     return registry
 

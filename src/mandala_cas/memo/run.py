@@ -15,6 +15,7 @@ from mandala_cas.memo.places import Place
 from mandala_cas.memo.special import NewArgument
 from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.entries import CallRecord, Slot
+from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import (
     ContentId,
     HistoryId,
@@ -23,7 +24,7 @@ from mandala_cas.model.ids import (
     constant_history_id,
     output_history_id,
 )
-from mandala_cas.model.refs import AtomRef, Ref
+from mandala_cas.model.refs import MISSING, AtomRef, Ref
 
 _Input = tuple[str, HistoryId, ContentId]
 
@@ -190,10 +191,19 @@ def _computed(record: CallRecord, outputs: Sequence[Any], session: Session) -> A
     loader = session.book.loader
     return _as_returned(
         [
-            AtomRef(slot.history_id, slot.content_id, value, loader)
+            AtomRef(slot.history_id, slot.content_id, _attached(value), loader)
             for slot, value in zip(record.outputs, outputs, strict=True)
         ]
     )
+
+
+def _attached(value: Any) -> Any:
+    """Return what a ref holds of the output of a call that just ran.
+
+    Nothing of a file: the next call may write another one under the same path, while what the
+    store has of this one never changes.
+    """
+    return MISSING if isinstance(value, File | Dir) else value
 
 
 def _as_returned(outputs: Sequence[Any]) -> Any:

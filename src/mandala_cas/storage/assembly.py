@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any, Final
 
 from mandala_cas.blobs.store import BlobStore
+from mandala_cas.codec.files import find_kept
 from mandala_cas.codec.registry import CodecRegistry, default_registry
+from mandala_cas.codec.tracked_files import is_in_place
 from mandala_cas.errors import UsageError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
@@ -20,6 +22,8 @@ from mandala_cas.log.journal import Journal
 from mandala_cas.log.orphans import Place
 from mandala_cas.log.view import LogView
 from mandala_cas.log.writer import LogWriter
+from mandala_cas.model.entries import ValueRecord
+from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
@@ -37,6 +41,7 @@ from mandala_cas.upkeep.reporting.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.creators import Creators
+from mandala_cas.values.file_cache import FileCache
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder, RecorderRules
 from mandala_cas.values.save import ValueEncoder
@@ -88,6 +93,7 @@ class Assembly:
     config: StoreConfig
     read_only: str | None
     places: LocalPlaces
+    files: FileCache
     key: KeyFile | None
     codecs: CodecRegistry
     view: LogView
@@ -166,12 +172,14 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     key = KeyFile(default_key_path()) if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
     view, lookup, base = _read_log(objects, places)
+    files = FileCache(places.files)
     own_key = key.key_id if key is not None else _no_key
     ground = _Ground(
         opened=opened,
         key=key,
         blobs=BlobStore(objects),
-        codecs=default_registry(),
+        files=files,
+        codecs=default_registry(files),
         view=view,
         lookup=lookup,
         trust=Trust(settings.pickle, own_key, unsigned_is_own=not persistent),
@@ -187,6 +195,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         config=opened.config,
         read_only=opened.read_only,
         places=places,
+        files=files,
         key=key,
         codecs=ground.codecs,
         view=view,
@@ -208,6 +217,7 @@ class _Ground:
     opened: OpenedStore
     key: KeyFile | None
     blobs: BlobStore
+    files: FileCache
     codecs: CodecRegistry
     view: LogView
     lookup: CallLookup
@@ -220,6 +230,10 @@ class _Ground:
         """Tell whether this user may decode a copy of a value."""
         runs_code = self.codecs.runs_code(copy.record.codec_name)
         return not runs_code or self.trust.allows_quietly(copy)
+
+    def find_kept(self, record: ValueRecord) -> File | Dir | None:
+        """Return a value that this machine has as files already."""
+        return find_kept(self.files, record.codec_name, record.codec_header, record.content_id)
 
     def make_recorder(self, writer: LogWriter, flush_after_s: float) -> Recorder:
         """Return what holds and commits what is computed."""
@@ -257,7 +271,11 @@ class _Ground:
                 self.blobs,
                 self.lookup,
                 is_held=recorder.is_held,
-                may_decode=lambda c: c.record.location not in condemned and self.may_decode(c),
+                may_decode=lambda c: (
+                    c.record.location not in condemned
+                    and self.may_decode(c)
+                    and is_in_place(c.record.codec_name, c.record.codec_header)
+                ),
                 hides_records=log.hides_records,
                 unreadable=self.unreadable,
             ),
@@ -271,6 +289,7 @@ class _Ground:
             copies=self.lookup.copies,
             is_known=self.lookup.has_value,
             refresh=recorder.refresh,
+            kept=self.find_kept,
             promised=self.elsewhere,
         )
         return StoredCalls(

@@ -1,4 +1,4 @@
-"""Where this machine keeps what is its own about a store: journal, spool, kept index.
+"""Where this machine keeps what is its own about a store: journal, spool, kept index, files.
 
 Architecture invariant: nothing here is shared. Deleting it loses time, and at most what a killed
 process had computed and not committed.
@@ -22,12 +22,13 @@ class LocalPlaces:
     """Folders of this machine for one store; None where nothing is kept.
 
     ``local`` holds journal and spool: in the store's own folder where it is a folder, so that they
-    move with it. ``index`` is always in the user's own cache: a folder that somebody sent may hold
-    anything, also a crafted index.
+    move with it. ``index``, and ``files`` with the contents of stored files, are always in the
+    user's own cache: a folder that somebody sent may hold anything, also a crafted index.
     """
 
     local: Path | None
     index: Path | None
+    files: Path | None
 
 
 def default_cache_directory() -> Path:
@@ -46,10 +47,10 @@ def local_places(
     a bucket that claims the uuid of another one must not be given that one's journal.
     """
     if not objects.capabilities.persistent:
-        return LocalPlaces(None, None)
+        return LocalPlaces(None, None, None)
     root = Path(cache_directory) if cache_directory is not None else default_cache_directory()
     # Hashed: both come from outside, and neither may choose a path.
     own = root / blake3(f"{uuid}\0{objects.url}".encode()).hexdigest()[:32]
     if isinstance(objects, LocalObjectStore):
-        return LocalPlaces(objects.root / LOCAL, own / "index")
-    return LocalPlaces(own / LOCAL, own / "index")
+        return LocalPlaces(objects.root / LOCAL, own / "index", own / "files")
+    return LocalPlaces(own / LOCAL, own / "index", own / "files")

@@ -24,6 +24,7 @@ from mandala_cas.storage.tags import StoreTags
 from mandala_cas.storage.unwrapping import unwrap_all
 from mandala_cas.storage.upkeep import StoreUpkeep
 from mandala_cas.upkeep.printing import as_count
+from mandala_cas.values.file_cache import FileCache
 from mandala_cas.values.trust import PicklePolicy
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Storage(StoreTags, StoreUpkeep):
             pickle: whose pickles are decoded: those you wrote ("trusted"), anybody's ("allow") or
                 nobody's ("refuse"). Decoding a pickle runs code that its writer chose.
             flush_after: seconds of compute time that may wait to be committed.
-            cache_dir: where this machine keeps what makes opening fast, and the journals of
-                buckets; by default in the user's cache directory.
+            cache_dir: where this machine keeps what makes opening fast, the contents of files,
+                and the journals of buckets; by default in the user's cache directory.
 
         Raises:
             UsageError: the place is a file, or holds something else than a store.
@@ -185,6 +186,11 @@ class Storage(StoreTags, StoreUpkeep):
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""
         return self._parts.book.load([ref])[0]
+
+    @property
+    def file_cache(self) -> FileCache:
+        """Where the contents of `File` and `Dir` values lie on this machine: path, size, clear."""
+        return self._parts.files
 
     # Calls
 

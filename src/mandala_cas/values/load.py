@@ -54,8 +54,8 @@ class ValueSource:
     """Where values are found: ``held`` in the open batch, or ``copies`` on record.
 
     ``is_known`` tells of a value without copies that the log has a record of it: then the part of
-    the log that held it is damaged. ``refresh`` takes in what others published; ``promised`` are
-    the stores to ask last.
+    the log that held it is damaged. ``refresh`` takes in what others published; ``kept`` gives a
+    value that this machine has beside the store, verified; ``promised`` are the stores to ask last.
     """
 
     held: Callable[[ContentId], tuple[ValueRecord, Sealed] | None]
@@ -63,6 +63,7 @@ class ValueSource:
     refresh: Callable[[], None] = lambda: None
     promised: PromisedValues | None = None
     is_known: Callable[[ContentId], bool] = lambda _: False
+    kept: Callable[[ValueRecord], Any | None] = lambda _: None
 
 
 class ValueLoader:
@@ -112,7 +113,12 @@ class ValueLoader:
         for content_id in dict.fromkeys(content_ids):
             held = self._source.held(content_id)
             if held is not None:
-                outcomes[content_id] = self._attempt(held[0], held[1].whole(), "this batch")
+                kept = self._source.kept(held[0])
+                outcomes[content_id] = (
+                    self._attempt(held[0], held[1].whole(), "this batch")
+                    if kept is None
+                    else Loaded(kept)
+                )
         self._load_copies([id_ for id_ in content_ids if id_ not in outcomes], outcomes)
         lost = _lost(outcomes)
         if lost:
@@ -180,6 +186,10 @@ class ValueLoader:
         outcomes: dict[ContentId, Outcome] = {}
         remote: list[tuple[ContentId, ValueRecord]] = []
         for content_id, copy in tried.items():
+            kept = self._source.kept(copy.record)
+            if kept is not None:
+                outcomes[content_id] = Loaded(kept)
+                continue
             if copy.record.tier is Tier.INLINE:
                 outcomes[content_id] = self._attempt(copy.record, copy.record.inline, None)
                 continue

@@ -14,10 +14,12 @@ from mandala_cas.blobs.value import seal_value
 from mandala_cas.codec.api import Encoded
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
+from mandala_cas.codec.files import check_taken
 from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
+from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.spool import Spool, SpooledValue
@@ -80,6 +82,8 @@ class ValueEncoder:
         if self._is_stored(value_id):
             return PreparedValue(value_id, None)
         encoded = self._codecs.encode(value, digests)
+        if isinstance(value, File | Dir):
+            check_taken(encoded, value_id)
         tier = tier_of(encoded.raw_size)
         record = _record(value_id, encoded, tier)
         match tier:

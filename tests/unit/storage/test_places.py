@@ -16,7 +16,7 @@ def test_a_store_in_memory_has_no_places() -> None:
     """Nothing outlives the process, so nothing needs to be kept."""
     places = local_places(MemoryObjectStore(), "u", None)
 
-    assert (places.local, places.index) == (None, None)
+    assert (places.local, places.index, places.files) == (None, None, None)
 
 
 def test_a_folder_keeps_its_journal_and_the_user_the_index(tmp_path: Path) -> None:
@@ -26,6 +26,9 @@ def test_a_folder_keeps_its_journal_and_the_user_the_index(tmp_path: Path) -> No
     assert places.local == tmp_path / "store" / "local"
     assert places.index is not None
     assert places.index.is_relative_to(tmp_path / "cache")
+    # Files of a folder that was sent would be read as what their names say.
+    assert places.files is not None
+    assert places.files.is_relative_to(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("uuid", ["../../../etc", "a/b", "", "x" * 10_000, "\0"])
