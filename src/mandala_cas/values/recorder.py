@@ -81,14 +81,16 @@ class Recorder(ForkAware):
         rules: RecorderRules,
         condemned: CondemnedNames | None = None,
         is_readable: Callable[[ValueCopy], bool] = lambda _: True,
+        may_vouch: Callable[[ValueCopy], bool] = lambda _: True,
         journal: Journal | None = None,
         clocks: Clocks | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Start with an empty batch.
 
-        ``is_readable`` tells whether this user can decode a copy of a value. With a ``journal``,
-        what was recorded outlives the process.
+        ``is_readable`` tells whether a copy of a value can be had, ``may_vouch`` whether this user
+        may say where the value is on its word. With a ``journal``, what was recorded outlives the
+        process.
         """
         self._blobs = blobs
         self._writer = writer
@@ -104,12 +106,20 @@ class Recorder(ForkAware):
             lookup=lookup,
             condemned=self.condemned,
             is_readable=is_readable,
+            may_vouch=may_vouch,
             journal=journal,
             clocks=clocks,
             draw=draw,
         )
         self._recheck = Recheck(
-            blobs, view, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
+            blobs,
+            view,
+            lookup,
+            self._batches,
+            self.condemned,
+            may_vouch=may_vouch,
+            clocks=clocks,
+            draw=draw,
         )
         self.lookout = Lookout(
             view,
