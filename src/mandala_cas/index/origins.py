@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mandala_cas.envelope.signatures import Signature
+from mandala_cas.envelope.signatures import Signature, key_id_of
 from mandala_cas.index.kept_schema import ORIGINS, SOURCES
 from mandala_cas.index.mapped import check_below, checked_row, damaged
 from mandala_cas.log.tables import Table
@@ -46,6 +46,12 @@ class Origins:
             # One object for all values of a source: it is verified once.
             found = self._read[at] = self._source(checked_row(at, self.source_count))
         return found
+
+    def keys(self) -> set[KeyId]:
+        """Return the keys that sources name."""
+        sources = [self.source_at(at) for at in range(self.source_count)]
+        signers = {key_id_of(signature.public_key) for _, signature, _ in sources if signature}
+        return signers | {key for _, _, key in sources if key is not None and any(key)}
 
     def created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.registry import CodecRegistry, default_registry
-from mandala_cas.errors import UnsupportedFormatError, UsageError
+from mandala_cas.errors import UsageError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
 from mandala_cas.index.lookup import CallLookup
@@ -198,7 +198,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
             name_of=lambda key: None if trusted_keys is None else trusted_keys.name_of(key),
             unsigned_is_own=not persistent,
             # Asked when something is refused, and then everything is there.
-            origins_of=lambda content_ids: book.origins_of(content_ids),
+            origins_of=lambda content_ids: book.origins_of(content_ids),  # noqa: PLW0108 (made below)
         ),
         journal=_journal(opened, key, places),
         elsewhere=_elsewhere(opened, key, places),
@@ -249,11 +249,7 @@ class _Ground:
         What a segment of the user's says of a pickle makes it the user's own, for ever and for
         all who trust the user; ``pickle="allow"`` is no such promise.
         """
-        try:
-            runs_code = self.codecs.runs_code(copy.record.codec_name)
-        except UnsupportedFormatError:
-            # A codec that is not here may run anything where it is.
-            runs_code = True
+        runs_code = self.codecs.may_run_code(copy.record.codec_name)
         return not runs_code or self.trust.vouches_quietly(copy)
 
     def make_recorder(self, writer: LogWriter, flush_after_s: float) -> Recorder:
@@ -268,13 +264,13 @@ class _Ground:
                 flush_after_us=flush_after_s * 1e6,
                 writes=self.opened.read_only is None,
                 stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
+                may_vouch=self.may_vouch,
             ),
             condemned=CondemnedNames(
                 Announcements(objects),
                 lambda name: elsewhere is not None and elsewhere.is_promised(name),
             ),
             is_readable=lambda copy: copy not in self.unreadable,
-            may_vouch=self.may_vouch,
             journal=self.journal,
         )
         # What is about to be deleted is not relied on from the first call on.
@@ -327,9 +323,7 @@ def _journal(opened: OpenedStore, key: Key | None, places: LocalPlaces) -> Journ
     return Journal(places.local, partial(key.derive, _journal_context(opened.config)))
 
 
-def _elsewhere(
-    opened: OpenedStore, key: Key | None, places: LocalPlaces
-) -> ValuesElsewhere | None:
+def _elsewhere(opened: OpenedStore, key: Key | None, places: LocalPlaces) -> ValuesElsewhere | None:
     """Return what other stores hold for this one; None for one that is not to outlive us."""
     if key is None or places.local is None:
         return None

@@ -74,7 +74,7 @@ class Trust:
             return False
 
     def vouches_quietly(self, copy: ValueCopy) -> bool:
-        """Tell the same as ``vouches`` of a copy that nobody reads now; nobody does for a forged."""
+        """Tell the same as ``vouches`` of a copy that nobody reads now; a forged one is not."""
         try:
             return self.vouches(copy)
         except CorruptionError:
