@@ -131,6 +131,13 @@ class Assembly:
             return key_id is None
         return key_id is not None and key_id == self.key.key_id()
 
+    def key_names(self) -> dict[str, str]:
+        """Return how the user calls keys, by their ids; the user's own is "yourself"."""
+        keys = () if self.trusted_keys is None else self.trusted_keys.all()
+        names = {str(key.key_id): key.name for key in keys if key.name is not None}
+        own = None if self.key is None else self.key.key_id()
+        return names if own is None else {**names, str(own): "yourself"}
+
     def is_promised(self, object_name: str) -> bool:
         """Tell whether a payload object is not here because another store holds its values."""
         return self.elsewhere is not None and self.elsewhere.is_promised(object_name)

@@ -179,6 +179,8 @@ class StoreUpkeep(StorageFace):
                 sample,
                 trusts=parts.trusts,
                 promised=parts.is_promised,
+                runs_code=parts.codecs.may_run_code,
+                key_names=parts.key_names(),
                 progress=progress,
             )
 
