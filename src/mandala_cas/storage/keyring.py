@@ -64,7 +64,7 @@ class GivenKey:
 
     def __init__(self, secret: bytes) -> None:
         """Take the 32 secret bytes."""
-        self._secret = secret
+        self.secret = secret
         self._key: SigningKey | None = None
 
     @property
@@ -82,12 +82,12 @@ class GivenKey:
 
     def derive(self, context: str) -> bytes:
         """Return 32 bytes that only who has this key can know, others for every ``context``."""
-        return blake3(self._secret, derive_key_context=context).digest()
+        return blake3(self.secret, derive_key_context=context).digest()
 
     def _signing_key(self) -> SigningKey:
         """Return the key, made when first needed: that imports ``cryptography``."""
         if self._key is None:
-            self._key = SigningKey(self._secret)
+            self._key = SigningKey(self.secret)
         return self._key
 
 
@@ -155,13 +155,7 @@ def write_secret(path: Path, secret: bytes, platform: Platform | None = None) ->
         OSError: the file cannot be written.
     """
     platform = platform or running_platform()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
-        file.flush()
-        platform.sync_file(file.fileno())
+    temporary = _temporary_secret(path, secret, platform)
     lock = path.with_name(f"{path.name}.lock")
     try:
         is_new = publish_once(platform, temporary, path, lock)
@@ -169,12 +163,67 @@ def write_secret(path: Path, secret: bytes, platform: Platform | None = None) ->
         # Where the key got its name by a rename, there is nothing left to remove.
         with suppress(FileNotFoundError):
             temporary.unlink()
-    # A segment may outlive a power cut, so what it is signed with must: without the key its
-    # writer would take it for somebody else's.
+    _sync_above(path, platform)
+    return is_new
+
+
+def replace_secret(path: Path, secret: bytes) -> Path:
+    """Write a key to the file of another one; return where that one is kept from now on.
+
+    A crash leaves the old key in its place, perhaps kept twice, or the new one.
+
+    Raises:
+        UsageError: what is there is no key.
+        OSError: a file cannot be read or written.
+    """
+    platform = running_platform()
+    old = read_secret(path)
+    kept = path.with_name(f"{path.name}-{key_id_of(SigningKey(old).public_key).short}.old")
+    # First of all: without the old key, nobody could sign as who wrote so far.
+    write_secret(kept, old, platform)
+    temporary = _temporary_secret(path, secret, platform)
+    try:
+        platform.replace(temporary, path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    _sync_above(path, platform)
+    return kept
+
+
+def secret_of(key: Key) -> bytes | None:
+    """Return the secret bytes of a key, for who exports it; None where there is none yet.
+
+    Raises:
+        UsageError: the file holds no key.
+        OSError: it cannot be read.
+    """
+    if isinstance(key, GivenKey):
+        return key.secret
+    return read_secret(key.path) if key.path.exists() else None
+
+
+def _temporary_secret(path: Path, secret: bytes, platform: Platform) -> Path:
+    """Write a key to a file beside ``path`` that only this user reads; return its path."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret.hex() + "\n")
+        file.flush()
+        platform.sync_file(file.fileno())
+    return temporary
+
+
+def _sync_above(path: Path, platform: Platform) -> None:
+    """Have the disk confirm the name of a key.
+
+    A segment may outlive a power cut, so what it is signed with must: without the key its writer
+    would take it for somebody else's.
+    """
     for directory in (path.parent.parent, path.parent):
         with suppress(PermissionError):
             platform.sync_directory(directory)
-    return is_new
 
 
 def read_secret(path: Path) -> bytes:
