@@ -15,7 +15,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from mandala_cas.errors import CorruptionError, MandalaError, MandalaWarning, UntrustedError
+from mandala_cas.errors import (
+    CorruptionError,
+    MandalaError,
+    MandalaWarning,
+    NotFoundError,
+    UntrustedError,
+)
 from mandala_cas.memo.body import NewCall, run
 from mandala_cas.memo.book import CallBook
 from mandala_cas.memo.context import Session, entered
@@ -54,11 +60,20 @@ def load(refs: Sequence[Ref], book: CallBook) -> list[Any]:
     outcomes = book.load_each(refs)
     session = entered(book)
     found_wrong = dict(zip(refs, outcomes, strict=True))
-    lost = {ref: o for ref, o in found_wrong.items() if isinstance(o, CorruptionError)}
+    lost: dict[Ref, MandalaError] = {
+        ref: o for ref, o in found_wrong.items() if isinstance(o, CorruptionError)
+    }
     withheld = {ref: o for ref, o in found_wrong.items() if isinstance(o, UntrustedError)}
-    if lost and session is None:
-        ref, error = next(iter(lost.items()))
-        raise explained(ref, error, book.creators(ref), len(lost)) from error
+    for ref, error in lost.items():
+        if session is None and isinstance(error, CorruptionError):
+            raise explained(ref, error, book.creators(ref), len(lost)) from error
+    if session is not None:
+        # Nobody trusted said where it is, and who did say so has dropped it.
+        lost |= {
+            ref: o
+            for ref, o in found_wrong.items()
+            if isinstance(o, NotFoundError) and book.creators(ref)
+        }
     if (lost or withheld) and session is not None:
         recovery = _Recovery(session)
         failures: dict[Ref, MandalaError | None] = {ref: recovery.recover(ref) for ref in lost}

@@ -98,6 +98,7 @@ class KeyFile:
         """Name the file; nothing is read yet."""
         self.path = path
         self._platform = platform or running_platform()
+        self._secret = b""
         self._key: SigningKey | None = None
 
     @property
@@ -121,7 +122,8 @@ class KeyFile:
         Different ones for every ``context``, which tell nothing of the key.
         """
         self._signing_key()
-        return blake3(read_secret(self.path), derive_key_context=context).digest()
+        # Not read again: another key may have taken its place, and this process signs with this.
+        return blake3(self._secret, derive_key_context=context).digest()
 
     def _signing_key(self) -> SigningKey:
         """Return the key, from memory, from the file, or new."""
@@ -134,7 +136,7 @@ class KeyFile:
                     "the folder's permissions",
                     path=str(self.path),
                 ) from error
-            self._key = SigningKey(secret)
+            self._secret, self._key = secret, SigningKey(secret)
         return self._key
 
     def _make(self) -> bytes:

@@ -167,7 +167,13 @@ class _Repair:
         known = self.reading.visible | self.reading.covered()
         rows = rows_of_lost_run(self.objects, self.reading.orphan_parts, check.live, known)
         # Nobody signs such a part, so anybody may have written what it says of a pickle.
-        entries = [e for e in rows if not (isinstance(e, ValueRecord) and self._is_strange(e))]
+        entries, strange = [], set()
+        for entry in rows:
+            if isinstance(entry, ValueRecord) and self._is_strange(entry):
+                strange.add(entry.content_id)
+            else:
+                entries.append(entry)
+        entries = [e for e in entries if not (isinstance(e, CallRecord) and _gave(e, strange))]
         count = sum(isinstance(entry, CallRecord) for entry in entries)
         if entries:
             self.publisher.record(entries)
@@ -304,6 +310,11 @@ class _Repair:
     def _act(self, act: Act, name: str, message: str, **more: object) -> None:
         """Put down what was done."""
         self.actions.append(Action(act, name, message, **more))  # type: ignore[arg-type] # as given
+
+
+def _gave(call: CallRecord, content_ids: Collection[ContentId]) -> bool:
+    """Tell whether a call gave one of these values."""
+    return any(slot.content_id in content_ids for slot in call.outputs)
 
 
 def _who_wrote(name: str) -> str:
