@@ -223,7 +223,7 @@ def test_fsck_says_whose_pickles_there_are(
     storage.trust(bob, name="bob")
 
     for level in ("meta", "refs"):
-        pickles = storage.fsck(level).pickles  # type: ignore[arg-type] # each is a level
+        pickles = storage.fsck(level).pickles
 
         assert pickles.count == len(inherited) + 1
         assert pickles.by_op == {"make_large": 2, "read": 2}
@@ -242,7 +242,8 @@ def test_fsck_counts_what_is_in_use(store: Path, people: People) -> None:
     with storage:
         ref: Any = read(2)
     storage.drop_calls(storage._parts.book.creators(ref)[0].call_id.hex())
-    bob, _ = people.key_of("bob"), people.become("ada")
+    bob = people.key_of("bob")
+    people.become("ada")
     storage = Storage(store)
     storage.trust(bob)
     recorded(store, 3)
