@@ -31,8 +31,22 @@ def command_page() -> str:
     """Return the text of the page."""
     top = parser()
     (commands,) = (a for a in top._actions if isinstance(a, argparse._SubParsersAction))
-    sections = [_section(name, command) for name, command in commands.choices.items()]
+    sections = [
+        section
+        for name, command in commands.choices.items()
+        for section in _sections(name, command)
+    ]
     return "\n".join([_HEAD, *sections])
+
+
+def _sections(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield what is said of a command, or of each of those below it."""
+    below = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]
+    if not below:
+        yield _section(name, command)
+    for action in below:
+        for word, inner in action.choices.items():
+            yield from _sections(f"{name} {word}", inner)
 
 
 def _section(name: str, command: argparse.ArgumentParser) -> str:

@@ -196,7 +196,7 @@ class Process:
             blobs,
             self._lookup,
             is_held=self.recorder.is_held,
-            may_decode=lambda copy: copy.record.location not in condemned,
+            may_rely=lambda copy: copy.record.location not in condemned,
             hides_records=self._log.hides_records,
             unreadable=unreadable,
         )

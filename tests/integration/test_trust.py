@@ -66,15 +66,23 @@ def test_ones_own_pickles_load_without_a_word(store: Path) -> None:
 
 def test_anothers_pickle_is_not_decoded(store: Path, be: Callable[[str], None]) -> None:
     """The error says what it is, who wrote it and when, and the ways on."""
+    key_id = str(Storage(store).trusted().own_key)
     be("bob")
     storage = Storage(store)
     with storage:
         ref: Any = read(1)
 
     with pytest.raises(
-        UntrustedError, match=r"is a pickle written by key [0-9a-f]{12} on 20.*pickle='allow'"
-    ):
+        UntrustedError,
+        match=r"output_0 of read, value [0-9a-f]{12} \(pickle, \d+ bytes\), is a pickle written by "
+        r"key [0-9a-f]{12} on 20\d\d-\d\d-\d\d \d\d:\d\d UTC.*storage\.trust\(.*pickle='allow'.*"
+        "inside `with storage:`",
+    ) as caught:
         storage.unwrap(ref)
+
+    assert caught.value.key_id == key_id
+    assert f'storage.trust("{key_id}", name=...)' in str(caught.value)
+    assert (caught.value.op, caught.value.output, caught.value.cid) == ("read", "output_0", ref.cid)
 
 
 def test_anothers_value_that_is_no_pickle_needs_no_trust(

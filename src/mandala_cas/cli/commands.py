@@ -88,6 +88,13 @@ def _evict(options: Options) -> int:
     return OK
 
 
+def _key(options: Options) -> int:
+    """Run a command about keys."""
+    from mandala_cas.cli import keys  # noqa: PLC0415 (no other command needs it)
+
+    return keys.run(options["key_command"], options)
+
+
 def _tags(options: Options) -> int:
     """List the tags."""
     with _opened(options, "r") as storage:
@@ -221,4 +228,5 @@ _COMMANDS: Final[Mapping[str, Callable[[Options], int]]] = {
     "tags": _tags,
     "tag": _tag,
     "untag": _untag,
+    "key": _key,
 }

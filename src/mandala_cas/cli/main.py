@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _add_questions(commands)
     _add_work(commands)
     _add_tags(commands)
+    _add_keys(commands)
     return parser
 
 
@@ -144,13 +145,63 @@ def _add_tags(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     untag.add_argument("hids", metavar="HID", nargs="*", help="of these only (default: of all)")
 
 
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about keys, which concern a user, and no store."""
+    summary = "look after your signing key, and the keys that you trust"
+    key = commands.add_parser("key", help=summary, description=f"{_sentence(summary)}.")
+    keys = key.add_subparsers(
+        title="commands", metavar="COMMAND", dest="key_command", required=True
+    )
+    show = _key_command(keys, "show", "print the id of your key, which others need to trust you")
+    show.add_argument("--make", action="store_true", help="make a key if there is none")
+    export = _key_command(
+        keys,
+        "export",
+        "write your secret key to a new file that only you can read",
+        has_json=False,
+    )
+    export.add_argument("file", metavar="FILE", help="the file, or - for standard output")
+    take = _key_command(
+        keys, "import", "take a secret key that was exported for your own", has_json=False
+    )
+    take.add_argument("file", metavar="FILE", help="the file, or - for standard input")
+    take.add_argument(
+        "--replace", action="store_true", help="if you have another key, keep that one beside it"
+    )
+    trust = _key_command(keys, "trust", "decode from now on the pickles that a key signed")
+    trust.add_argument("key_id", metavar="KEY_ID", help="all 32 digits of the key's id")
+    trust.add_argument("--name", help="whose key it is, for messages")
+    revoke = _key_command(keys, "revoke", "decode no longer the pickles that a key signed")
+    revoke.add_argument(
+        "key_id", metavar="KEY_ID", help="the key's id, at least 16 digits of it, or its name"
+    )
+    _key_command(keys, "list", "list your key and the keys that you trust, or did")
+
+
+def _key_command(
+    keys: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    description: str,
+    *,
+    has_json: bool = True,
+) -> argparse.ArgumentParser:
+    """Add a command about keys; return its parser."""
+    command = keys.add_parser(name, help=description, description=f"{_sentence(description)}.")
+    if has_json:
+        command.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return command
+
+
+def _sentence(text: str) -> str:
+    """Return text as it begins a sentence."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _store_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, description: str
 ) -> argparse.ArgumentParser:
     """Add a command that works on a store; return its parser."""
-    command = commands.add_parser(
-        name, help=description, description=f"{description[0].upper()}{description[1:]}."
-    )
+    command = commands.add_parser(name, help=description, description=f"{_sentence(description)}.")
     command.add_argument("store", metavar="STORE", help=_STORE_HELP)
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     command.add_argument(

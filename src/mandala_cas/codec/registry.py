@@ -85,6 +85,11 @@ class CodecRegistry:
         """
         return self._find(codec_name).runs_code
 
+    def may_run_code(self, codec_name: str) -> bool:
+        """Tell whether decoding may run code; what a codec does that is not here, nobody knows."""
+        codec = self._codecs.get(codec_name)
+        return codec is None or codec.runs_code
+
     def decode(
         self, codec_name: str, codec_version: int, header: bytes, payload: memoryview
     ) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.model.entries import ValueRecord
+from mandala_cas.model.ids import KeyId
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,15 @@ class ValueCopy:
 
     ``segment`` is that object's name, None for what this process wrote and has not published;
     ``signature`` is that object's, ``created_us`` when the segment was written that placed it.
+    ``writer_key`` is the key of who signed that segment, on the word of the run that covers it;
+    None where the object is the segment. Zero bytes stand for nobody.
     """
 
     record: ValueRecord
     segment: str | None
     signature: Signature | None
     created_us: int
+    writer_key: KeyId | None = None
 
 
 def each_place_once(copies: Iterable[ValueCopy]) -> list[ValueCopy]:
@@ -34,6 +38,8 @@ def each_place_once(copies: Iterable[ValueCopy]) -> list[ValueCopy]:
     for copy in copies:
         record, signature = copy.record, copy.signature
         signer = None if signature is None else signature.public_key
-        place = (record.location, record.offset, record.payload_hash, copy.segment is None, signer)
+        own = copy.segment is None
+        at = (record.location, record.offset, record.payload_hash)
+        place = (*at, own, signer, copy.writer_key)
         found.setdefault(place, copy)
     return list(found.values())

@@ -39,7 +39,7 @@ from mandala_cas.model.entries import (
     Untag,
     ValueRecord,
 )
-from mandala_cas.model.ids import Dot, SegmentId, WriterId
+from mandala_cas.model.ids import Dot, KeyId, SegmentId, WriterId
 
 BASE_NAME: Final = "base:0"
 
@@ -173,6 +173,10 @@ class KeptPart:
     def value_created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""
         return self.origins.created_us(row)
+
+    def value_key(self, row: int) -> KeyId | None:
+        """Return who signed the segment that placed a value, on the word of its source."""
+        return self.origins.source(row)[2]
 
     def tag_record(self, row: int) -> TagRecord:
         """Return one row of ``tags``."""

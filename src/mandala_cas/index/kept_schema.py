@@ -25,14 +25,21 @@ _ORDER: Final = {"prefix": "u8", "row": "u4"}
 
 # Rows of `calls` and `call_dots` belong together, so do those of `tags` and `tag_dots`, and of
 # `values` and `origins`: the source of each value, and when its segment was written. A source
-# without a signature has an empty public key.
+# without a signature has an empty public key. One that is a run counts once for each key that
+# signed a segment which it covers; of one that is a segment, `writer_key` is empty.
 KEPT_SCHEMA: Final[Schema] = {
     CALLS: SCHEMA[CALLS],
     CALL_DOTS: _DOTS,
     SLOTS: SCHEMA[SLOTS],
     VALUES: SCHEMA[VALUES],
     ORIGINS: {"source": "u4", "created_us": "i8"},
-    SOURCES: {"name": "bytes", "public_key": "bytes", "message": "bytes", "signature": "bytes"},
+    SOURCES: {
+        "name": "bytes",
+        "public_key": "bytes",
+        "message": "bytes",
+        "signature": "bytes",
+        "writer_key": "bytes",
+    },
     TAGS: SCHEMA[TAGS],
     TAG_DOTS: _DOTS,
     TOMBS: {**_RANGES, "reason": "u1"},

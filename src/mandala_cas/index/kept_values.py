@@ -22,6 +22,7 @@ from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.log.taking import Rows
 from mandala_cas.model.entries import Tier
+from mandala_cas.model.ids import KeyId
 
 _UNSIGNED: Final = Signature("", b"", b"", b"")
 
@@ -53,21 +54,24 @@ class _Sources:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._codes: dict[tuple[str, bytes], int] = {}
-        self._claims: list[tuple[str, Signature]] = []
+        self._codes: dict[tuple[str, bytes, KeyId | None], int] = {}
+        self._claims: list[tuple[str, Signature, KeyId | None]] = []
 
-    def code(self, name: str, signature: Signature | None) -> int:
+    def code(self, name: str, signature: Signature | None, writer_key: KeyId | None) -> int:
         """Return the number of a source."""
         claim = signature or _UNSIGNED
-        code = self._codes.setdefault((name, claim.signature), len(self._claims))
+        code = self._codes.setdefault((name, claim.signature, writer_key), len(self._claims))
         if code == len(self._claims):
-            self._claims.append((name, claim))
+            self._claims.append((name, claim, writer_key))
         return code
 
     def signers(self) -> npt.NDArray[np.int64]:
-        """Return of each source the number of the key that it claims."""
-        keys: dict[bytes, int] = {}
-        claimed = [keys.setdefault(claim.public_key, len(keys)) for _, claim in self._claims]
+        """Return of each source the number of the keys that it claims."""
+        keys: dict[tuple[bytes, KeyId | None], int] = {}
+        claimed = [
+            keys.setdefault((claim.public_key, writer_key), len(keys))
+            for _, claim, writer_key in self._claims
+        ]
         return np.array(claimed, np.int64)
 
     def table(self) -> Table:
@@ -75,10 +79,11 @@ class _Sources:
         return table_of(
             SOURCES,
             {
-                "name": bytes_column([name.encode() for name, _ in self._claims]),
-                "public_key": bytes_column([claim.public_key for _, claim in self._claims]),
-                "message": bytes_column([claim.message for _, claim in self._claims]),
-                "signature": bytes_column([claim.signature for _, claim in self._claims]),
+                "name": bytes_column([name.encode() for name, _, _ in self._claims]),
+                "public_key": bytes_column([claim.public_key for _, claim, _ in self._claims]),
+                "message": bytes_column([claim.message for _, claim, _ in self._claims]),
+                "signature": bytes_column([claim.signature for _, claim, _ in self._claims]),
+                "writer_key": bytes_column([key or b"" for _, _, key in self._claims]),
             },
         )
 
@@ -112,12 +117,13 @@ def _origins(
             sources.code(*part.origins.source_at(at)) for at in range(part.origins.source_count)
         ]
         return np.array(codes, np.uint32)[own], created_us
-    created_us = (
-        np.full(count, part.header.created_us, np.int64)
-        if isinstance(part, Segment)
-        else np.array([part.value_created_us(row) for row in range(count)], np.int64)
-    )
-    return np.full(count, sources.code(part.name, part.signature), np.uint32), created_us
+    if isinstance(part, Segment):
+        code = sources.code(part.name, part.signature, None)
+        return np.full(count, code, np.uint32), np.full(count, part.header.created_us, np.int64)
+    created_us = np.array([part.value_created_us(row) for row in range(count)], np.int64)
+    keys = [part.value_key(row) for row in range(count)]
+    by_key = {key: sources.code(part.name, part.signature, key) for key in dict.fromkeys(keys)}
+    return np.array([by_key[key] for key in keys], np.uint32), created_us
 
 
 def _distinct(tables: Sequence[Table], signers: npt.NDArray[np.int64]) -> Rows:

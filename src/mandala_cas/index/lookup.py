@@ -209,12 +209,12 @@ class CallLookup:
                 # Another record may name another place.
                 continue
             created_us = part.value_created_us(row_in_part)
-            name, signature = (
+            name, signature, writer_key = (
                 part.origins.source(row_in_part)
                 if isinstance(part, KeptPart)
-                else (part.name, part.signature)
+                else (part.name, part.signature, part.value_key(row_in_part))
             )
-            yield ValueCopy(record, name, signature, created_us)
+            yield ValueCopy(record, name, signature, created_us, writer_key)
 
     def _live(self, rows: RowNumbers, id_: bytes) -> int | None:
         """Return the row that answers for an id; a dropped one makes room for the next."""

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mandala_cas.envelope.signatures import Signature
+from mandala_cas.envelope.signatures import Signature, key_id_of
 from mandala_cas.index.kept_schema import ORIGINS, SOURCES
-from mandala_cas.index.mapped import check_below, checked_row
+from mandala_cas.index.mapped import check_below, checked_row, damaged
 from mandala_cas.log.tables import Table
+from mandala_cas.model.ids import KeyId
 
-Source = tuple[str, Signature | None]
+Source = tuple[str, Signature | None, KeyId | None]
 
 
 class Origins:
     """Of each value its source, and when its segment was written.
 
-    A source is the name of a log object and its signature, as much of a claim as it is there.
+    A source is the name of a log object, its signature, as much of a claim as it is there, and, of
+    a run, the key of who signed the segment that it covers.
     """
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
@@ -45,6 +47,12 @@ class Origins:
             found = self._read[at] = self._source(checked_row(at, self.source_count))
         return found
 
+    def keys(self) -> set[KeyId]:
+        """Return the keys that sources name."""
+        sources = [self.source_at(at) for at in range(self.source_count)]
+        signers = {key_id_of(signature.public_key) for _, signature, _ in sources if signature}
+        return signers | {key for _, _, key in sources if key is not None and any(key)}
+
     def created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""
         at = checked_row(row, self._origins.row_count)
@@ -58,7 +66,15 @@ class Origins:
 
     def _source(self, at: int) -> Source:
         """Read a source."""
-        columns = ("name", "public_key", "message", "signature")
-        name, key, message, signature = (self._sources.bytes(column)[at] for column in columns)
+        columns = ("name", "public_key", "message", "signature", "writer_key")
+        name, key, message, signature, writer_key = (
+            self._sources.bytes(column)[at] for column in columns
+        )
         text = str(name, "utf-8", "replace")
-        return text, Signature(text, key, message, signature) if key else None
+        if len(writer_key) not in {0, KeyId.SIZE}:
+            raise damaged("has a source with half a key")
+        return (
+            text,
+            Signature(text, key, message, signature) if key else None,
+            KeyId(writer_key) if writer_key else None,
+        )

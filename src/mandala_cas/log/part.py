@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.log.tables import Table
 from mandala_cas.model.entries import CallRecord, TagRecord, Tombstone, Untag, ValueRecord
-from mandala_cas.model.ids import Dot, SegmentId
+from mandala_cas.model.ids import Dot, KeyId, SegmentId
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +94,13 @@ class LogPart(Protocol):
 
     def value_created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""
+        ...
+
+    def value_key(self, row: int) -> KeyId | None:
+        """Return who signed the segment that placed a value, on the word of ``signature``.
+
+        None where the part is that segment; zero bytes where nobody did, or nobody knows.
+        """
         ...
 
     def tag_record(self, row: int) -> TagRecord:

@@ -110,14 +110,14 @@ class Reading:
             if info.size > PART_SIZE_MAX:
                 self.damaged[info.name] = corruption(info.name, "is too large for a part of a run")
         names = [info.name for info in infos if info.name not in self.damaged]
-        segments = run.segments_of_parts()
+        segments, keys = run.segments_of_parts(), run.keys_of_parts()
 
         def decode(name: str, data: bytes) -> RunPart:
             part = decode_run_part(name, data, self.objects.get)
             if part.ordered_segment_ids != segments[name]:
                 raise corruption(name, f"has rows of other segments than {run.name} says")
             part.payloads.recover = partial(recover_payloads, self.objects, part)
-            return replace(part, signature=run.signature)
+            return replace(part, signature=run.signature, keys=keys[name])
 
         yield from self._fetch(names, decode, _PART_BATCH)
 

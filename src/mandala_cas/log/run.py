@@ -26,7 +26,7 @@ from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import HEADER_MAX, Kind, Sealed, seal, unseal
 from mandala_cas.envelope.signatures import Signature, Signer
 from mandala_cas.log.checks import check_min_reader, check_ranges, is_time
-from mandala_cas.log.columns import fixed_column, number_column
+from mandala_cas.log.columns import FixedColumn, fixed_column, number_column
 from mandala_cas.log.covered import COVERED_SCHEMA, Covered, covered_tables, read_covered
 from mandala_cas.log.rows import (
     SCHEMA,
@@ -40,7 +40,7 @@ from mandala_cas.log.rows import (
 from mandala_cas.log.segment import READER_VERSION
 from mandala_cas.log.tables import DIRECTORY_MAX, Schema, Table, decode_tables, encode_tables
 from mandala_cas.model.entries import Tombstone, Untag
-from mandala_cas.model.ids import SegmentId
+from mandala_cas.model.ids import KeyId, SegmentId
 from mandala_cas.objectstore.layout import NONCE_SIZE, parse_run_name, run_name, run_part_name
 
 PARTS: Final = "parts"
@@ -158,6 +158,17 @@ class Run:
             segments[part.name] = self.covered.segment_ids[begin : begin + part.segment_count]
             begin += part.segment_count
         return segments
+
+    def keys_of_parts(self) -> dict[str, FixedColumn]:
+        """Return who signed the segments whose rows are in each part, in their order."""
+        keys: dict[str, FixedColumn] = {}
+        data = self.covered.keys.data
+        begin = 0
+        for part in self.records:
+            end = begin + part.segment_count * KeyId.SIZE
+            keys[part.name] = FixedColumn(KeyId.SIZE, data[begin:end])
+            begin = end
+        return keys
 
     def replaces(self, other: Run) -> bool:
         """Tell whether this run has all that ``other`` has, so that one is enough.

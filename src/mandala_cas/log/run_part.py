@@ -42,6 +42,7 @@ from mandala_cas.log.rows import CALLS, TAGS, VALUES, read_tag
 from mandala_cas.log.run import PartKind
 from mandala_cas.log.segment import READER_VERSION
 from mandala_cas.log.tables import DIRECTORY_MAX, Table, decode_tables, encode_tables
+from mandala_cas.log.taking import take_fixed
 from mandala_cas.log.unpacking import (
     unpacked_call,
     unpacked_calls,
@@ -51,7 +52,7 @@ from mandala_cas.log.unpacking import (
     unpacked_values,
 )
 from mandala_cas.model.entries import CallRecord, TagRecord, Tombstone, Untag, ValueRecord
-from mandala_cas.model.ids import Dot, SegmentId, WriterId
+from mandala_cas.model.ids import Dot, KeyId, SegmentId, WriterId
 from mandala_cas.objectstore.layout import NONCE_SIZE, is_run_part_name, run_part_name
 
 PART_RAW_MAX: Final = 1 << 29
@@ -62,6 +63,7 @@ _LEVEL: Final = 3
 _FIELDS: Final = frozenset({"kind", "min_reader", "nonce", "inline", "inline_count"})
 _COUNT_MAX: Final = (1 << 32) - 1
 _NO_PAYLOADS: Final = BytesColumn(np.zeros(1, np.uint64), b"")
+_NO_KEY: Final = KeyId(bytes(KeyId.SIZE))
 
 Fetch = Callable[[str], bytes]
 
@@ -111,7 +113,8 @@ class RunPart:
 
     ``tables`` are the rows as they were written. Columns that were left out there are made when
     they are asked for, and inline payloads fetched. ``size`` is the object's in bytes. ``is_known``
-    tells that there is nothing in it that this version does not know.
+    tells that there is nothing in it that this version does not know. ``keys`` are those that
+    signed the segments whose rows are here, as the run says that names this part.
     """
 
     name: str
@@ -122,6 +125,7 @@ class RunPart:
     tombstones: tuple[Tombstone, ...] = ()
     untags: tuple[Untag, ...] = ()
     signature: Signature | None = None
+    keys: FixedColumn | None = None
 
     @cached_property
     def calls(self) -> Table:
@@ -160,7 +164,10 @@ class RunPart:
     def without(self, segment_ids: Collection[SegmentId]) -> RunPart:
         """Return the part without the rows of some segments."""
         keep = np.array([id_ not in segment_ids for id_ in self.ordered_segment_ids], bool)
-        return self if keep.all() else replace(self, tables=keep_segments(self.tables, keep))
+        if keep.all():
+            return self
+        keys = None if self.keys is None else take_fixed(self.keys, np.flatnonzero(keep))
+        return replace(self, tables=keep_segments(self.tables, keep), keys=keys)
 
     def call_record(self, row: int) -> CallRecord:
         """Return one row of ``calls`` with its slots."""
@@ -180,6 +187,11 @@ class RunPart:
         """Return when the segment that placed a value was written."""
         code = self.tables[VALUES].numbers("segment")[self._checked(row, VALUES)]
         return int(self.tables[SEGMENTS].numbers("created_us")[code])
+
+    def value_key(self, row: int) -> KeyId:
+        """Return who signed the segment that placed a value."""
+        code = self.tables[VALUES].numbers("segment")[self._checked(row, VALUES)]
+        return _NO_KEY if self.keys is None else KeyId(self.keys[int(code)])
 
     def tag_record(self, row: int) -> TagRecord:
         """Return one row of ``tags``."""

@@ -130,6 +130,10 @@ class Segment:
         _checked(row, self.values)
         return self.header.created_us
 
+    def value_key(self, row: int) -> None:
+        """Return that this is the segment itself, whose signature tells."""
+        _checked(row, self.values)
+
     def tag_record(self, row: int) -> TagRecord:
         """Return one row of ``tags``."""
         return read_tag(self.tags, _checked(row, self.tags))

@@ -24,9 +24,8 @@ Rows = npt.NDArray[np.intp]
 def take_rows(column: Column, rows: Rows) -> Column:
     """Return some rows of a column, in the order given."""
     match column:
-        case FixedColumn(width, data):
-            taken = np.frombuffer(data, f"V{width}")[rows]
-            return FixedColumn(width, taken.tobytes())
+        case FixedColumn():
+            return take_fixed(column, rows)
         case DeltaColumn(array):
             return DeltaColumn(array[rows])
         case NumberColumn(array):
@@ -37,6 +36,11 @@ def take_rows(column: Column, rows: Rows) -> Column:
             return _take_bytes(column, rows)
         case RawColumn():
             raise AssertionError("rows of a column that is not known cannot be told apart")
+
+
+def take_fixed(column: FixedColumn, rows: Rows) -> FixedColumn:
+    """Return some rows of one size, in the order given."""
+    return FixedColumn(column.width, np.frombuffer(column.data, f"V{column.width}")[rows].tobytes())
 
 
 def join_columns(columns: Sequence[Column]) -> Column:

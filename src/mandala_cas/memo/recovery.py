@@ -1,4 +1,6 @@
-"""Values that are on record and cannot be read: the calls that gave them are run again.
+"""Values that are on record and cannot be used: the calls that gave them are run again.
+
+Lost are those that cannot be read, withheld those that are pickles of somebody untrusted.
 
 Only inside ``with storage:``, where running ops is what the user asked for. A value is given only
 if it has the content id that was asked for; what else a call gives the second time is on record,
@@ -7,12 +9,19 @@ and is not this value.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from mandala_cas.errors import CorruptionError, MandalaError
+from mandala_cas.errors import (
+    CorruptionError,
+    MandalaError,
+    MandalaWarning,
+    NotFoundError,
+    UntrustedError,
+)
 from mandala_cas.memo.body import NewCall, run
 from mandala_cas.memo.book import CallBook
 from mandala_cas.memo.context import Session, entered
@@ -27,7 +36,7 @@ from mandala_cas.memo.reports import (
     unknown_op,
 )
 from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.ids import CallId
+from mandala_cas.model.ids import CallId, ContentId
 from mandala_cas.model.outcomes import Loaded
 from mandala_cas.model.refs import AtomRef, Ref
 
@@ -40,29 +49,39 @@ _RUNNING: Final[ContextVar[frozenset[CallId]]] = ContextVar(
 def load(refs: Sequence[Ref], book: CallBook) -> list[Any]:
     """Return the values of ``refs``; inside ``book``, those that are lost are computed again.
 
-    One that cannot be had is an error only when all others are safe.
+    So are those that are withheld. One that cannot be had is an error only when all others are
+    safe.
 
     Raises:
         CorruptionError: a value is lost, and cannot be computed again, or not here.
+        UntrustedError: a value is withheld, and cannot be computed again, or not here.
         MandalaError: what else is wrong with one of them.
     """
     outcomes = book.load_each(refs)
-    lost = {
-        ref: outcome
-        for ref, outcome in zip(refs, outcomes, strict=True)
-        if isinstance(outcome, CorruptionError)
+    session = entered(book)
+    found_wrong = dict(zip(refs, outcomes, strict=True))
+    lost: dict[Ref, MandalaError] = {
+        ref: o for ref, o in found_wrong.items() if isinstance(o, CorruptionError)
     }
-    if lost:
-        session = entered(book)
-        if session is None:
-            ref, error = next(iter(lost.items()))
+    withheld = {ref: o for ref, o in found_wrong.items() if isinstance(o, UntrustedError)}
+    for ref, error in lost.items():
+        if session is None and isinstance(error, CorruptionError):
             raise explained(ref, error, book.creators(ref), len(lost)) from error
+    if session is not None:
+        # Nobody trusted said where it is, and who did say so has dropped it.
+        lost |= {
+            ref: o
+            for ref, o in found_wrong.items()
+            if isinstance(o, NotFoundError) and book.creators(ref)
+        }
+    if (lost or withheld) and session is not None:
         recovery = _Recovery(session)
-        failures = {ref: recovery.recover(ref) for ref in lost}
+        failures: dict[Ref, MandalaError | None] = {ref: recovery.recover(ref) for ref in lost}
+        failures |= {ref: recovery.make_own(ref, error) for ref, error in withheld.items()}
         outcomes = [
             failures.get(ref) or outcome for ref, outcome in zip(refs, outcomes, strict=True)
         ]
-        again = list(dict.fromkeys(ref for ref in lost if failures[ref] is None))
+        again = list(dict.fromkeys(ref for ref, failure in failures.items() if failure is None))
         found = dict(zip(again, book.load_each(again), strict=True)) if again else {}
         outcomes = [found.get(ref, outcome) for ref, outcome in zip(refs, outcomes, strict=True)]
     values = []
@@ -93,6 +112,7 @@ class _Recovery:
         self._session = session
         self._book = session.book
         self._done: set[CallId] = set()
+        self._withheld: set[ContentId] = set()
 
     def recover(self, ref: Ref) -> CorruptionError | None:
         """Make the value of ``ref`` readable; return why not where it cannot be.
@@ -102,6 +122,29 @@ class _Recovery:
         try:
             self._recover(ref)
         except CorruptionError as error:
+            return error
+        return None
+
+    def make_own(self, ref: Ref, error: UntrustedError) -> UntrustedError | None:
+        """Have the value of ``ref`` from this user's own code; return why not where it cannot be.
+
+        What somebody else recorded stays as it is: it is as good as before to who trusts them.
+        """
+        op_name = error.details.get("op")
+        if op_name is not None:
+            key_id = error.details.get("key_id")
+            writer = "nobody signed" if key_id is None else f"key {key_id} wrote"
+            warnings.warn(
+                f"{op_name} runs again: what {writer} is not decoded here; storage.trusted() lists "
+                "the keys that are trusted",
+                MandalaWarning,
+                stacklevel=2,
+            )
+        self._withheld.add(ref.content_id)
+        try:
+            self._recover(ref)
+        except CorruptionError as reason:
+            error.add_note(f"nor can it be computed again here: {reason}")
             return error
         return None
 
@@ -131,6 +174,9 @@ class _Recovery:
             if lost:
                 step.looked = True
                 step.pending = [input_ for input_, _ in lost]
+                self._withheld.update(
+                    i.content_id for i, o in lost if isinstance(o, UntrustedError)
+                )
                 continue
             values = [outcome.value for outcome in outcomes if isinstance(outcome, Loaded)]
             self._run(step, values)
@@ -143,8 +189,9 @@ class _Recovery:
             needing = above[-1].call if above else None
             if needing is not None:
                 # The next time it is called with the value itself, it runs.
-                lost = {above[-1].wanted.content_id}
-                self._book.mark_lost(needing.call_id, lost)
+                lost = {above[-1].wanted.content_id} - self._withheld
+                if lost:
+                    self._book.mark_lost(needing.call_id, lost)
             raise from_outside(ref, needing)
         known = [
             (call, definition)
@@ -189,7 +236,8 @@ class _Recovery:
         finally:
             _RUNNING.reset(token)
         record = replace(made.record, parent=call.parent)
-        self._book.record_again(record, made.prepared, {step.wanted.content_id})
+        # What is merely withheld here hides nothing: its record is somebody else's, and good.
+        self._book.record_again(record, made.prepared, {step.wanted.content_id} - self._withheld)
         self._done.add(call.call_id)
         if all(slot.content_id != step.wanted.content_id for slot in record.outputs):
             raise changed(step.wanted, call, record, definition)

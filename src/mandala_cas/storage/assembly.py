@@ -32,10 +32,11 @@ from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
 from mandala_cas.storage.elsewhere import ValuesElsewhere
-from mandala_cas.storage.keyring import KeyFile, default_key_path
+from mandala_cas.storage.keyring import Key, KeySource, user_key
 from mandala_cas.storage.opening import Location, Mode, OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
+from mandala_cas.storage.trusted_keys import TrustedKeys, default_trusted_keys
 from mandala_cas.storage.whole_log import WholeLog
 from mandala_cas.upkeep.reporting.monitor import UpkeepMonitor
 from mandala_cas.values.adoption import Adoption, adopt_orphans
@@ -65,6 +66,7 @@ class Settings:
     mode: Mode = "rw"
     engine: Engine = "fsspec"
     pickle: PicklePolicy = "trusted"
+    key: KeySource | None = None
     flush_after_s: float = 1.0
     cache_directory: str | os.PathLike[str] | None = None
 
@@ -86,7 +88,8 @@ class Settings:
 class Assembly:
     """The parts of an opened store, each of which knows only what is below it.
 
-    ``read_only`` says why nothing can be written, if so; ``key`` is None where nothing is signed.
+    ``read_only`` says why nothing can be written, if so. Where nothing is signed, ``key`` is None,
+    and so are ``trusted_keys``.
     """
 
     objects: ObjectStore
@@ -94,7 +97,8 @@ class Assembly:
     read_only: str | None
     places: LocalPlaces
     files: FileCache
-    key: KeyFile | None
+    key: Key | None
+    trusted_keys: TrustedKeys | None
     codecs: CodecRegistry
     view: LogView
     base: KeptIndex | None
@@ -119,10 +123,26 @@ class Assembly:
         return self.recorder.is_held(content_id) or self.lookup.has_value(content_id)
 
     def trusts(self, key_id: KeyId | None) -> bool:
+        """Tell whether this user relies on what was signed with this key, or not signed.
+
+        That is so of the user's own key, and of those that the user trusts.
+        """
+        if self.key is None or key_id is None:
+            return self.owns(key_id)
+        return self.trust.knows(key_id)
+
+    def owns(self, key_id: KeyId | None) -> bool:
         """Tell whether a log object signed with this key, or not signed, is this user's own."""
         if self.key is None:
             return key_id is None
         return key_id is not None and key_id == self.key.key_id()
+
+    def key_names(self) -> dict[str, str]:
+        """Return how the user calls keys, by their ids; the user's own is "yourself"."""
+        keys = () if self.trusted_keys is None else self.trusted_keys.all()
+        names = {str(key.key_id): key.name for key in keys if key.name is not None}
+        own = None if self.key is None else self.key.key_id()
+        return names if own is None else {**names, str(own): "yourself"}
 
     def is_promised(self, object_name: str) -> bool:
         """Tell whether a payload object is not here because another store holds its values."""
@@ -169,7 +189,11 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     )
     objects = opened.objects
     persistent = objects.capabilities.persistent
-    key = KeyFile(default_key_path()) if persistent else None
+    # What was given is checked in any case, and what is in the environment where it is used.
+    key = user_key(settings.key) if persistent or settings.key is not None else None
+    if not persistent:
+        key = None
+    trusted_keys = default_trusted_keys() if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
     view, lookup, base = _read_log(objects, places)
     files = FileCache(places.files)
@@ -182,7 +206,15 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         codecs=default_registry(files),
         view=view,
         lookup=lookup,
-        trust=Trust(settings.pickle, own_key, unsigned_is_own=not persistent),
+        trust=Trust(
+            settings.pickle,
+            own_key,
+            is_trusted=lambda key: trusted_keys is not None and trusted_keys.is_trusted(key),
+            name_of=lambda key: None if trusted_keys is None else trusted_keys.name_of(key),
+            unsigned_is_own=not persistent,
+            # Asked when something is refused, and then everything is there.
+            origins_of=lambda content_ids: book.origins_of(content_ids),  # noqa: PLW0108 (made below)
+        ),
         journal=_journal(opened, key, places),
         elsewhere=_elsewhere(opened, key, places),
         unreadable=UnreadablePlaces(),
@@ -190,6 +222,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
     recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
+    book = ground.make_book(writer, recorder, log, loader)
     return Assembly(
         objects=objects,
         config=opened.config,
@@ -197,6 +230,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         places=places,
         files=files,
         key=key,
+        trusted_keys=trusted_keys,
         codecs=ground.codecs,
         view=view,
         base=base,
@@ -206,7 +240,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         elsewhere=ground.elsewhere,
         monitor=UpkeepMonitor(),
         log=log,
-        book=ground.make_book(writer, recorder, log, loader),
+        book=book,
     )
 
 
@@ -215,7 +249,7 @@ class _Ground:
     """What recording and loading stand on, and how they are made from it."""
 
     opened: OpenedStore
-    key: KeyFile | None
+    key: Key | None
     blobs: BlobStore
     files: FileCache
     codecs: CodecRegistry
@@ -226,10 +260,14 @@ class _Ground:
     elsewhere: ValuesElsewhere | None
     unreadable: UnreadablePlaces
 
-    def may_decode(self, copy: ValueCopy) -> bool:
-        """Tell whether this user may decode a copy of a value."""
-        runs_code = self.codecs.runs_code(copy.record.codec_name)
-        return not runs_code or self.trust.allows_quietly(copy)
+    def may_vouch(self, copy: ValueCopy) -> bool:
+        """Tell whether this user may say where a value is on the word of this copy.
+
+        What a segment of the user's says of a pickle makes it the user's own, for ever and for
+        all who trust the user; ``pickle="allow"`` is no such promise.
+        """
+        runs_code = self.codecs.may_run_code(copy.record.codec_name)
+        return not runs_code or self.trust.vouches_quietly(copy)
 
     def find_kept(self, record: ValueRecord) -> File | Dir | None:
         """Return a value that this machine has as files already."""
@@ -247,12 +285,13 @@ class _Ground:
                 flush_after_us=flush_after_s * 1e6,
                 writes=self.opened.read_only is None,
                 stale_after_s=_STALE_REMOTE_S if "://" in objects.url else _STALE_NEAR_S,
+                may_vouch=self.may_vouch,
             ),
             condemned=CondemnedNames(
                 Announcements(objects),
                 lambda name: elsewhere is not None and elsewhere.is_promised(name),
             ),
-            is_readable=lambda copy: copy not in self.unreadable and self.may_decode(copy),
+            is_readable=lambda copy: copy not in self.unreadable,
             journal=self.journal,
         )
         # What is about to be deleted is not relied on from the first call on.
@@ -271,9 +310,9 @@ class _Ground:
                 self.blobs,
                 self.lookup,
                 is_held=recorder.is_held,
-                may_decode=lambda c: (
+                may_rely=lambda c: (
                     c.record.location not in condemned
-                    and self.may_decode(c)
+                    and self.may_vouch(c)
                     and is_in_place(c.record.codec_name, c.record.codec_header)
                 ),
                 hides_records=log.hides_records,
@@ -303,16 +342,14 @@ class _Ground:
         )
 
 
-def _journal(opened: OpenedStore, key: KeyFile | None, places: LocalPlaces) -> Journal | None:
+def _journal(opened: OpenedStore, key: Key | None, places: LocalPlaces) -> Journal | None:
     """Return where calls are kept until they are committed; None for what is not to outlive us."""
     if opened.read_only is not None or key is None or places.local is None:
         return None
     return Journal(places.local, partial(key.derive, _journal_context(opened.config)))
 
 
-def _elsewhere(
-    opened: OpenedStore, key: KeyFile | None, places: LocalPlaces
-) -> ValuesElsewhere | None:
+def _elsewhere(opened: OpenedStore, key: Key | None, places: LocalPlaces) -> ValuesElsewhere | None:
     """Return what other stores hold for this one; None for one that is not to outlive us."""
     if key is None or places.local is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mandala_cas.codec.canonical import content_id
@@ -19,6 +19,7 @@ from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import PreparedValue, ValueEncoder
+from mandala_cas.values.trust import Origin
 
 
 class StoredCalls:
@@ -92,6 +93,10 @@ class StoredCalls:
             if any(slot.content_id == ref.content_id for slot in record.outputs):
                 gave.setdefault(record.call_id, record)
         return list(gave.values())
+
+    def origins_of(self, content_ids: Collection[ContentId]) -> Mapping[ContentId, Origin]:
+        """Return the op and output that gave each of these values, of those that have one."""
+        return self._creators.origins_of(content_ids)
 
     def prepare(self, value: Any, content_id: ContentId | None = None) -> PreparedValue:
         """Take the bytes of a value."""

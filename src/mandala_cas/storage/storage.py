@@ -18,9 +18,11 @@ from mandala_cas.model.refs import MISSING, AtomRef, Ref
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.assembly import Settings, assemble
 from mandala_cas.storage.dropping import drop_calls
+from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, Mode
 from mandala_cas.storage.tags import StoreTags
+from mandala_cas.storage.trusting import StoreTrust
 from mandala_cas.storage.unwrapping import unwrap_all
 from mandala_cas.storage.upkeep import StoreUpkeep
 from mandala_cas.upkeep.printing import as_count
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger("mandala_cas")
 
 
-class Storage(StoreTags, StoreUpkeep):
+class Storage(StoreTags, StoreTrust, StoreUpkeep):
     """Remembers the calls of ops made inside ``with storage:``, and answers questions about them.
 
     ``Storage()`` lives in memory, ``Storage("results")`` in that folder, ``Storage("s3://...")``
@@ -52,6 +54,7 @@ class Storage(StoreTags, StoreUpkeep):
         storage_options: Mapping[str, Any] | None = None,
         engine: Engine = "fsspec",
         pickle: PicklePolicy = "trusted",
+        key: KeySource | None = None,
         flush_after: float = 1.0,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -66,14 +69,20 @@ class Storage(StoreTags, StoreUpkeep):
             engine: what sends requests to a URL: "fsspec", or "obstore", which is faster and knows
                 S3, Google and Azure only (``pip install 'mandala-cas[fast]'``), or "auto" for the
                 latter where it can be had.
-            pickle: whose pickles are decoded: those you wrote ("trusted"), anybody's ("allow") or
-                nobody's ("refuse"). Decoding a pickle runs code that its writer chose.
+            pickle: whose pickles are decoded: those that you wrote, or somebody whom you trust
+                ("trusted"), anybody's ("allow") or nobody's ("refuse"). Decoding a pickle runs
+                code that its writer chose.
+            key: what to sign with, so that several machines of one person are one writer: 64
+                hexadecimal digits, or the path of a file that holds them. By default what the
+                environment variable MANDALA_CAS_KEY gives, in the same form; else the key in the
+                user's configuration directory, which is made at first need.
             flush_after: seconds of compute time that may wait to be committed.
             cache_dir: where this machine keeps what makes opening fast, the contents of files,
                 and the journals of buckets; by default in the user's cache directory.
 
         Raises:
-            UsageError: the place is a file, or holds something else than a store.
+            UsageError: the place is a file, or holds something else than a store; or the key that
+                was given is none.
             NotFoundError: there is no store, and ``mode`` is "r".
             UnsupportedFormatError: a newer mandala-cas made the store.
             StoreUnavailableError: the place cannot be reached now.
@@ -86,6 +95,7 @@ class Storage(StoreTags, StoreUpkeep):
             mode=mode,
             engine=engine,
             pickle=pickle,
+            key=key,
             flush_after_s=flush_after,
             cache_directory=cache_dir,
         )

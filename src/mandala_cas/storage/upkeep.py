@@ -42,9 +42,10 @@ class StoreUpkeep(StorageFace):
     def compact(self, *, full: bool = False, delay: float | None = None) -> CompactReport:
         """Merge segments into runs, so that the store opens fast and takes less space.
 
-        Happens in passing as well, in small steps. What a run replaces is deleted by a later
-        compaction, ten minutes on (a day where listings may lag), so that readers in between find
-        what they have listed.
+        Covers what you and those whom you trust wrote. Happens in passing as well, in small steps,
+        of what you wrote yourself. What a run replaces is deleted by a later compaction, ten
+        minutes on (a day where listings may lag), so that readers in between find what they have
+        listed.
 
         Args:
             full: merge everything, also what is large; inline values of dropped calls go.
@@ -178,6 +179,8 @@ class StoreUpkeep(StorageFace):
                 sample,
                 trusts=parts.trusts,
                 promised=parts.is_promised,
+                runs_code=parts.codecs.may_run_code,
+                key_names=parts.key_names(),
                 progress=progress,
             )
 
@@ -255,7 +258,9 @@ class StoreUpkeep(StorageFace):
         parts = self._parts
         if parts.config.unknown_gc_features:
             return
-        if not is_due(parts.view, trusts=parts.trusts) or os.urandom(1)[0] >= _PASSING_SHARE:
+        # One's own only, unless asked: to read a pickle of others that one covers, they must trust
+        # whoever covered it.
+        if not is_due(parts.view, trusts=parts.owns) or os.urandom(1)[0] >= _PASSING_SHARE:
             return
         from mandala_cas.upkeep.compacting.compact import compact  # noqa: PLC0415 (only who compacts)
 
@@ -264,7 +269,7 @@ class StoreUpkeep(StorageFace):
                 parts.objects,
                 parts.view,
                 signer=parts.key,
-                trusts=parts.trusts,
+                trusts=parts.owns,
                 clock_us=now_us,
                 draw=os.urandom,
                 rows_max=_PASSING_ROWS_MAX,

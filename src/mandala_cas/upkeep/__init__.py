@@ -5,6 +5,7 @@ be cut off at any moment, or run in several processes at once; a store that is n
 slow and large, and not wrong.
 
 Each kind of upkeep has a room: ``compacting``, ``collecting``, ``verifying``, ``repairing``,
-``reporting``. Rooms do not know each other, but that repair builds on verification. What they
-share lies here: how reports look, how amounts are counted, and where the log places values.
+``signing``, ``reporting``. Rooms do not know each other, but that repair and signing build on
+verification. What they share lies here: how reports look, how amounts are counted, where the log
+places values, which of them run code, and how values are put on record.
 """

@@ -73,15 +73,20 @@ class Batches:
         lookup: CallLookup,
         condemned: CondemnedNames,
         is_readable: Callable[[ValueCopy], bool],
+        may_vouch: Callable[[ValueCopy], bool] = lambda _: True,
         journal: Journal | None,
         clocks: Clocks,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """Start with nothing. ``is_readable`` tells whether this user can decode a copy."""
+        """Start with nothing. ``is_readable`` tells whether a copy can be had.
+
+        ``may_vouch`` tells whether this user may say where a value is on the word of a copy.
+        """
         self._writer = writer
         self._lookup = lookup
         self._condemned = condemned
         self._is_readable = is_readable
+        self._may_vouch = may_vouch
         self._journal = journal
         self._clocks = clocks
         self._draw = draw
@@ -238,15 +243,19 @@ class Batches:
             found.rows[content_id] = held.record
 
     def _known_row(self, content_id: ContentId) -> ValueRecord | None:
-        """Return where a value is, on the word of an earlier batch or segment."""
+        """Return where a value is, on the word of an earlier batch or segment.
+
+        Not on anybody's: this batch will be signed, so a pickle in a row of it would be decoded
+        here, and by all who trust this user. A value is then where its writer's segment says.
+        """
         held = self._held.get(content_id)
         if held is not None and held.record.location not in self._condemned:
             return held.record
-        copies = self._lookup.copies(content_id)
+        copies = [copy for copy in self._lookup.copies(content_id) if self._may_vouch(copy)]
         return max(copies, key=self._precedence).record if copies else None
 
     def _precedence(self, copy: ValueCopy) -> tuple[bool, bool]:
-        """Return how good a copy is: it stays, and this user can decode it."""
+        """Return how good a copy is: it stays, and can be had."""
         return copy.record.location not in self._condemned, self._is_readable(copy)
 
     def _write_down(

@@ -16,6 +16,7 @@ from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.part import LogPart
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallId, ContentId, Dot, HistoryId
+from mandala_cas.values.trust import Origin
 
 
 class RecordedCall(NamedTuple):
@@ -44,6 +45,15 @@ class Creators:
     def by_content(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
         """Return the live records of all calls that gave one of these values."""
         return self._search("content_id", set(content_ids))
+
+    def origins_of(self, content_ids: Collection[ContentId]) -> dict[ContentId, Origin]:
+        """Return the op and output that gave each of these values, of those that have one."""
+        found: dict[ContentId, Origin] = {}
+        for _, record in self.by_content(content_ids):
+            for slot in record.outputs:
+                if slot.content_id in content_ids:
+                    found.setdefault(slot.content_id, Origin(record.op_name, slot.name))
+        return found
 
     def _search(self, column: str, wanted: set[HistoryId] | set[ContentId]) -> list[RecordedCall]:
         """Return live records with an output that holds one of ``wanted``, each once, by dot."""

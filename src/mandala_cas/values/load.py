@@ -137,12 +137,16 @@ class ValueLoader:
     ) -> None:
         """Put into ``outcomes`` what the copies on record give, the first that can be read."""
         waiting: dict[ContentId, list[ValueCopy]] = {}
+        refused: list[ValueCopy] = []
         for content_id in dict.fromkeys(content_ids):
-            copies, refusal = self._candidates(content_id)
+            copies, reason = self._candidates(content_id)
             # What failed before is tried last: it may have been restored.
             waiting[content_id] = sorted(copies, key=self._unreadable.__contains__)
-            if refusal is not None:
-                outcomes[content_id] = refusal
+            if isinstance(reason, ValueCopy):
+                refused.append(reason)
+            elif reason is not None:
+                outcomes[content_id] = reason
+        outcomes.update(self._trust.refusals(refused))
         while waiting := {content_id: copies for content_id, copies in waiting.items() if copies}:
             tried = {content_id: copies.pop(0) for content_id, copies in waiting.items()}
             for content_id, outcome in self._try_copies(tried).items():
@@ -153,8 +157,10 @@ class ValueLoader:
                 elif isinstance(outcome, CorruptionError):
                     self._unreadable.add(tried[content_id])
 
-    def _candidates(self, content_id: ContentId) -> tuple[list[ValueCopy], MandalaError | None]:
-        """Return the copies that may be decoded, and why others may not."""
+    def _candidates(
+        self, content_id: ContentId
+    ) -> tuple[list[ValueCopy], ValueCopy | MandalaError | None]:
+        """Return the copies that may be decoded; if none may, one that is refused, or why not."""
         copies = self._source.copies(content_id)
         if not copies and self._source.is_known(content_id):
             return [], CorruptionError(
@@ -169,17 +175,20 @@ class ValueLoader:
                 content_id=content_id,
             )
         allowed: list[ValueCopy] = []
-        refusal: MandalaError | None = None
+        refused: list[ValueCopy] = []
+        failure: MandalaError | None = None
         for copy in copies:
             try:
                 if not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows(copy):
                     allowed.append(copy)
                 else:
-                    refusal = self._trust.refusal(copy)
+                    refused.append(copy)
             except MandalaError as error:
                 # A forged signature, or a codec that is not here.
-                refusal = error
-        return allowed, refusal
+                failure = error
+        if allowed:
+            return allowed, None
+        return [], refused[0] if refused else failure
 
     def _try_copies(self, tried: Mapping[ContentId, ValueCopy]) -> dict[ContentId, Outcome]:
         """Fetch all these copies at once; give each one's value, or what is wrong with it."""

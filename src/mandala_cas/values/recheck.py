@@ -11,6 +11,7 @@ from typing import Final
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.errors import CorruptionError
+from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
 from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tier, ValueRecord
@@ -60,15 +61,20 @@ class Recheck:
         batches: Batches,
         condemned: CondemnedNames,
         *,
+        may_vouch: Callable[[ValueCopy], bool],
         clocks: Clocks,
         draw: Callable[[int], bytes],
     ) -> None:
-        """Look at ``batches`` with what ``condemned`` knows at the time."""
+        """Look at ``batches`` with what ``condemned`` knows at the time.
+
+        ``may_vouch`` tells whether this user may put a value anew on the word of a copy.
+        """
         self._blobs = blobs
         self._view = view
         self._lookup = lookup
         self._batches = batches
         self._condemned = condemned
+        self._may_vouch = may_vouch
         self._clocks = clocks
         self._draw = draw
 
@@ -85,7 +91,9 @@ class Recheck:
         """
         used = dict.fromkeys(c for entry, _ in entries for c in contents_of(entry))
         with self._batches.lock:
-            rows = [copy.record for content_id in used for copy in self._lookup.copies(content_id)]
+            copies = [copy for content_id in used for copy in self._lookup.copies(content_id)]
+        # A place of somebody untrusted was not relied on, and is not to be put anew as one's own.
+        rows = [copy.record for copy in copies if self._may_vouch(copy)]
         doomed = condemned_among(rows, self._condemned.unpromised)
         if doomed:
             self._resettle(entries, doomed, held)

@@ -51,16 +51,18 @@ HELD_RECORDS_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class RecorderRules:
-    """When what is recorded is written, and when others are looked at.
+    """When what is recorded is written, when others are looked at, and on whose word.
 
     A batch that holds ``flush_after_us`` microseconds of compute is flushed. Where the store may
     not be written to (``writes``), what is recorded stays in memory, and is forgotten when it is
-    too much. A look at the store that is older than ``stale_after_s`` is stale.
+    too much. A look at the store that is older than ``stale_after_s`` is stale. ``may_vouch`` tells
+    whether this user may say where a value is on the word of a copy.
     """
 
     flush_after_us: float
     writes: bool = True
     stale_after_s: float = 0.0
+    may_vouch: Callable[[ValueCopy], bool] = lambda _: True
 
 
 class Recorder(ForkAware):
@@ -87,8 +89,8 @@ class Recorder(ForkAware):
     ) -> None:
         """Start with an empty batch.
 
-        ``is_readable`` tells whether this user can decode a copy of a value. With a ``journal``,
-        what was recorded outlives the process.
+        ``is_readable`` tells whether a copy of a value can be had. With a ``journal``, what was
+        recorded outlives the process.
         """
         self._blobs = blobs
         self._writer = writer
@@ -104,12 +106,20 @@ class Recorder(ForkAware):
             lookup=lookup,
             condemned=self.condemned,
             is_readable=is_readable,
+            may_vouch=rules.may_vouch,
             journal=journal,
             clocks=clocks,
             draw=draw,
         )
         self._recheck = Recheck(
-            blobs, view, lookup, self._batches, self.condemned, clocks=clocks, draw=draw
+            blobs,
+            view,
+            lookup,
+            self._batches,
+            self.condemned,
+            may_vouch=rules.may_vouch,
+            clocks=clocks,
+            draw=draw,
         )
         self.lookout = Lookout(
             view,

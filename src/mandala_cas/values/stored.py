@@ -22,7 +22,7 @@ from mandala_cas.values.unreadable import UnreadablePlaces
 
 
 class StoredValues:
-    """Tells of a value whether the store has a copy that this user may decode.
+    """Tells of a value whether the store has a copy that this user may rely on.
 
     A pickle of somebody untrusted does not count: the user's own bytes are stored beside it. Nor
     does a copy that was found missing or damaged. May be asked by several threads at once.
@@ -34,15 +34,18 @@ class StoredValues:
         lookup: CallLookup,
         *,
         is_held: Callable[[ContentId], bool],
-        may_decode: Callable[[ValueCopy], bool],
+        may_rely: Callable[[ValueCopy], bool],
         hides_records: Callable[[], bool],
         unreadable: UnreadablePlaces,
     ) -> None:
-        """``is_held`` tells of the open batch, ``hides_records`` whether the log has tombstones."""
+        """Ask ``may_rely`` whose word is good enough, and whether the place will stay.
+
+        ``is_held`` tells of the open batch, ``hides_records`` whether the log has tombstones.
+        """
         self._blobs = blobs
         self._lookup = lookup
         self._is_held = is_held
-        self._may_decode = may_decode
+        self._may_rely = may_rely
         self._hides_records = hides_records
         self._unreadable = unreadable
         self._seen: set[ContentId] = set()
@@ -54,7 +57,7 @@ class StoredValues:
         if not self._lookup.has_value(content_id):
             return False
         return any(
-            copy not in self._unreadable and self._may_decode(copy) and self._is_there(copy)
+            copy not in self._unreadable and self._may_rely(copy) and self._is_there(copy)
             for copy in self._lookup.copies(content_id)
         )
 

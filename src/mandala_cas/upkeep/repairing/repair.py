@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from mandala_cas.codec.registry import default_registry
 from mandala_cas.envelope.signatures import Signer
 from mandala_cas.log.run import Run
 from mandala_cas.log.run_making import RunInputs, WholeRun, make_run
-from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
-from mandala_cas.model.ids import ContentId, KeyId, WriterId
+from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason, ValueRecord
+from mandala_cas.model.ids import ContentId, KeyId, PayloadHash, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import BLOBS, PACKS, hole_name, parse_segment_name
+from mandala_cas.upkeep.code_values import RunsCode, is_signed_by, vouched_payloads
 from mandala_cas.upkeep.printing import as_count
-from mandala_cas.upkeep.repairing.publishing import Publisher
+from mandala_cas.upkeep.publishing import Publisher
 from mandala_cas.upkeep.repairing.quarantine import put_aside
 from mandala_cas.upkeep.repairing.report import Act, Action, RepairReport
 from mandala_cas.upkeep.repairing.run_rescue import readable_rest, rows_of_lost_run
@@ -34,6 +36,8 @@ from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.values.load import PromisedValues
 
 _AGAIN: Final = "call the ops again inside `with storage:`; what they gave is computed and stored"
+_STRANGE: Final = "that nobody wrote whom you trust"
+_TRUST: Final = "storage.trust() its writer, or storage.sign() it, if you mean to, and repair again"
 _LOG_KINDS: Final = (
     ProblemKind.DAMAGED_LOG,
     ProblemKind.FORGED,
@@ -80,8 +84,8 @@ def repair(
     )
     if found.report.ok:
         return RepairReport(found.report, ())
-    publisher = Publisher(objects, signer=signer, clock_us=clock_us, draw=draw)
-    work = _Repair(objects, found.reading, found.report.problems, publisher)
+    publisher = Publisher(objects, signer=signer, clock_us=clock_us, purpose="repair", draw=draw)
+    work = _Repair(objects, found.reading, found.report.problems, publisher, trusts)
     if found.check is not None:
         work.mend_values(found.check, elsewhere)
         work.keep_rows_of_lost_runs(found.check)
@@ -101,8 +105,11 @@ class _Repair:
     reading: LogReading
     problems: Collection[Problem]
     publisher: Publisher
+    trusts: Callable[[KeyId | None], bool]
+    runs_code: RunsCode = field(default_factory=lambda: default_registry().may_run_code)
     actions: list[Action] = field(default_factory=list)
     doomed: dict[str, Problem] = field(default_factory=dict)
+    vouched: frozenset[tuple[ContentId, PayloadHash]] | None = None
 
     def mend_values(self, check: PayloadCheck, elsewhere: PromisedValues | None) -> None:
         """Place anew what can be had of damaged values; count the rest as lost."""
@@ -111,10 +118,14 @@ class _Repair:
             for problem in self.problems
             if problem.kind is ProblemKind.DAMAGED and problem.name.startswith((PACKS, BLOBS))
         }
-        self.doomed |= damaged
         placed: dict[ContentId, str] = {}
         # What is whole in a damaged object goes on living in another one.
-        for found in rescue(self.objects, check.look_into(damaged.keys())):
+        whole = check.look_into(damaged.keys())
+        for name in sorted({record.location for record in whole if self._is_strange(record)}):
+            self._act(Act.LEFT, name, f"it holds pickles {_STRANGE}", next_step=_TRUST)
+            del damaged[name]
+        self.doomed |= damaged
+        for found in rescue(self.objects, (r for r in whole if r.location in damaged)):
             if found.record.content_id not in placed:
                 placed[found.record.content_id] = found.record.location
                 self.publisher.place(found)
@@ -122,6 +133,19 @@ class _Repair:
             content_id: records
             for content_id, records in check.gone().items()
             if content_id not in placed
+        }
+        strange = {c for c, rows in gone.items() if rows and all(map(self._is_strange, rows))}
+        for content_id in sorted(strange):
+            self._act(
+                Act.LEFT,
+                f"value {content_id.short}",
+                f"it is a pickle {_STRANGE}",
+                next_step=_TRUST,
+            )
+        gone = {
+            content_id: [record for record in records if not self._is_strange(record)]
+            for content_id, records in gone.items()
+            if content_id not in strange
         }
         for found in salvage(self.objects, gone, check.sizes, elsewhere):
             placed[found.record.content_id] = found.record.location
@@ -141,7 +165,15 @@ class _Repair:
         if not any(problem.kind is ProblemKind.DAMAGED_RUN for problem in self.problems):
             return
         known = self.reading.visible | self.reading.covered()
-        entries = list(rows_of_lost_run(self.objects, self.reading.orphan_parts, check.live, known))
+        rows = rows_of_lost_run(self.objects, self.reading.orphan_parts, check.live, known)
+        # Nobody signs such a part, so anybody may have written what it says of a pickle.
+        entries, strange = [], set()
+        for entry in rows:
+            if isinstance(entry, ValueRecord) and self._is_strange(entry):
+                strange.add(entry.content_id)
+            else:
+                entries.append(entry)
+        entries = [e for e in entries if not (isinstance(e, CallRecord) and _gave(e, strange))]
         count = sum(isinstance(entry, CallRecord) for entry in entries)
         if entries:
             self.publisher.record(entries)
@@ -170,6 +202,11 @@ class _Repair:
             if not bad and run.name not in runs.unkept:
                 continue
             problem = by_name.get(run.name) or by_name[bad[0]]
+            if not is_signed_by(run.signature, self.trusts):
+                # A run of what can be read of it would say the same with this user's word.
+                message = f"{problem.message}; nobody whom you trust made it"
+                self._act(Act.LEFT, run.name, message, next_step=_TRUST)
+                continue
             if run.name in runs.unkept:
                 if self.reading.visible.issuperset(run.covers):
                     self.doomed[run.name] = problem
@@ -258,9 +295,26 @@ class _Repair:
                 next_step=_AGAIN,
             )
 
+    def _is_strange(self, record: ValueRecord) -> bool:
+        """Tell whether a value is a pickle that nobody trusted is known to have written.
+
+        Put on record by who repairs, it would be that user's own from then on, and be decoded.
+        """
+        if not self.runs_code(record.codec_name):
+            return False
+        if self.vouched is None:
+            parts = self.reading.parts.values()
+            self.vouched = vouched_payloads(parts, self.runs_code, self.trusts)
+        return (record.content_id, record.payload_hash) not in self.vouched
+
     def _act(self, act: Act, name: str, message: str, **more: object) -> None:
         """Put down what was done."""
         self.actions.append(Action(act, name, message, **more))  # type: ignore[arg-type] # as given
+
+
+def _gave(call: CallRecord, content_ids: Collection[ContentId]) -> bool:
+    """Tell whether a call gave one of these values."""
+    return any(slot.content_id in content_ids for slot in call.outputs)
 
 
 def _who_wrote(name: str) -> str:

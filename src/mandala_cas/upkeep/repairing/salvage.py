@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from mandala_cas.blobs.packs import Placement
@@ -18,6 +18,7 @@ from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import is_pack_name, payload_hash_of_blob
+from mandala_cas.upkeep.publishing import Found
 from mandala_cas.upkeep.verifying.payload_bytes import check_value
 from mandala_cas.values.load import PromisedValues
 
@@ -27,14 +28,6 @@ _COUNT: Final = struct.Struct("<Q")
 _ROW: Final = struct.Struct("<32sQQ")
 # A footer of a thousand values, which is more than most packs have.
 _TAIL_SIZE: Final = 1024 * _ROW.size + _COUNT.size + _TRAILER_SIZE
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The value envelope of a value that was to be had; ``record`` says what is in it."""
-
-    record: ValueRecord
-    data: bytes
 
 
 def rescue(objects: ObjectStore, records: Iterable[ValueRecord]) -> Iterator[Found]:

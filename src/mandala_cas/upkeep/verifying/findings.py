@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mandala_cas.model.ids import ContentId
 from mandala_cas.upkeep.printing import Report, as_count, as_paragraph, as_size, as_table
+from mandala_cas.upkeep.verifying.pickled import NO_PICKLES, Pickles
 
 
 class ProblemKind(StrEnum):
@@ -97,7 +98,7 @@ class FsckReport(Report):
     """What ``verify`` found. ``checked`` says what was looked at, ``notices`` what is no problem.
 
     A notice is something to know: objects that nothing names, keys that are not known here, values
-    that another store has promised.
+    that another store has promised. ``pickles`` says whose code would run.
     """
 
     level: str
@@ -106,6 +107,7 @@ class FsckReport(Report):
     notices: tuple[str, ...]
     checked: Mapping[str, Tally]
     signatures: Mapping[str, int]
+    pickles: Pickles = NO_PICKLES
 
     @property
     def ok(self) -> bool:
@@ -126,6 +128,9 @@ class FsckReport(Report):
                 "signatures: " + ", ".join(f"{n} {key}" for key, n in self.signatures.items()),
                 "",
             ]
+        if self.pickles.count:
+            said = str(self.pickles).splitlines()
+            lines += [*(as_paragraph(line, "", " " * 9) for line in said), ""]
         lines += [as_paragraph(notice, "note: ", " " * 6) for notice in self.notices]
         lines += [str(problem) for problem in self.problems]
         if self.ok:
@@ -151,4 +156,5 @@ class FsckReport(Report):
                 for name, tally in self.checked.items()
             },
             "signatures": dict(self.signatures),
+            "pickles": self.pickles.to_dict(),
         }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final, Literal
 
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import KeyId
 from mandala_cas.objectstore import layout
 from mandala_cas.objectstore.api import ObjectStore
+from mandala_cas.upkeep.code_values import RunsCode
 from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.verifying.findings import FsckReport, ProblemKind, Tally
 from mandala_cas.upkeep.verifying.live import LiveLog
 from mandala_cas.upkeep.verifying.log_reading import LogReading, read_log
 from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
+from mandala_cas.upkeep.verifying.pickles import count_pickles
 from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.upkeep.verifying.sampling import sample_of
 
@@ -48,6 +51,8 @@ def verify(
     *,
     trusts: Callable[[KeyId | None], bool] = lambda _: True,
     promised: Callable[[str], bool] = lambda _: False,
+    runs_code: RunsCode = lambda _: False,
+    key_names: Mapping[str, str] = MappingProxyType({}),
     progress: Progress = silent,
 ) -> FsckReport:
     """Return what is wrong with a store.
@@ -58,15 +63,20 @@ def verify(
         sample: for "data": a fraction of the payload, or (n, t) for part n of t.
         trusts: whose signatures are not worth a word; asked with None about what is not signed.
         promised: which objects are not here because another store holds what was in them.
+        runs_code: which codecs make a value one to be named with who signed it.
+        key_names: how the user calls keys, by their ids.
         progress: told how far it is.
 
     Raises:
         UsageError: there is no such level or sample.
         StoreUnavailableError: the store does not answer.
     """
-    return verify_closely(
+    found = verify_closely(
         objects, level, sample, trusts=trusts, promised=promised, progress=progress
-    ).report
+    )
+    live = live_log(found.reading) if found.check is None else found.check.live
+    pickles = count_pickles(found.reading.parts, live, runs_code, key_names)
+    return replace(found.report, pickles=pickles)
 
 
 def verify_closely(
@@ -127,17 +137,21 @@ def check_payload(
     if strangers:
         names = ", ".join(sorted(strangers)[:_NAMED_MAX])
         reading.notices.append(f"{as_count(len(strangers), 'object')} no store would have: {names}")
-    runs = reading.runs.runs.values()
-    live = LiveLog(
-        reading.parts,
-        [tombstone for run in runs for tombstone in run.tombstones],
-        [untag for run in runs for untag in run.untags],
-    )
-    check = PayloadCheck(objects, live, sizes, promised, progress)
+    check = PayloadCheck(objects, live_log(reading), sizes, promised, progress)
     check.check_places(reading.runs.broken_inline)
     unnamed = check.unnamed()
     reading.checked["payload that nothing uses"] = Tally(len(unnamed), sum(unnamed.values()))
     return check
+
+
+def live_log(reading: LogReading) -> LiveLog:
+    """Return what counts of a log, as far as it can be read."""
+    runs = reading.runs.runs.values()
+    return LiveLog(
+        reading.parts,
+        [tombstone for run in runs for tombstone in run.tombstones],
+        [untag for run in runs for untag in run.untags],
+    )
 
 
 def _note(reading: LogReading, check: PayloadCheck) -> None:

@@ -266,7 +266,7 @@ def _check_signatures(reading: LogReading, trusts: Callable[[KeyId | None], bool
         reading.notices.append(f"{unsigned} not signed: anyone may have written such")
     reading.signatures = +reading.signatures
     if reading.unknown_keys:
-        keys = ", ".join(key.short for key in sorted(reading.unknown_keys))
+        keys = ", ".join(str(key) for key in sorted(reading.unknown_keys))
         reading.notices.append(f"log objects are signed by keys that are not trusted here: {keys}")
 
 

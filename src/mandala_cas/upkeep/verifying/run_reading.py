@@ -119,7 +119,7 @@ def held_elsewhere(
 def _read_parts(objects: ObjectStore, run: Run, reading: RunReading) -> None:
     """Read all parts of one run; a part that two runs share is read once."""
     wanted = [info for info in run.parts if info.name not in reading.parts]
-    segments = run.segments_of_parts()
+    segments, keys = run.segments_of_parts(), run.keys_of_parts()
     # What is hidden is said once, by the first part that can be read.
     tombstones, untags = run.tombstones, run.untags
     for start in range(0, len(wanted), _PART_BATCH):
@@ -151,7 +151,11 @@ def _read_parts(objects: ObjectStore, run: Run, reading: RunReading) -> None:
                 )
                 continue
             reading.parts[info.name] = replace(
-                part, signature=run.signature, tombstones=tombstones, untags=untags
+                part,
+                signature=run.signature,
+                keys=keys[info.name],
+                tombstones=tombstones,
+                untags=untags,
             )
             tombstones, untags = (), ()
     for info in run.records:

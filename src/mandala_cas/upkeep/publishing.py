@@ -1,10 +1,10 @@
-"""What repair puts on record: payload under fresh names first, then segments that place it."""
+"""What upkeep puts on record of values: payload first, then segments that say where it is."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mandala_cas.blobs.packs import group_for_packs, seal_pack
@@ -17,10 +17,17 @@ from mandala_cas.log.writer import LogWriter
 from mandala_cas.model.entries import Entry, Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import COLLECTIONS, NONCE_SIZE
-from mandala_cas.upkeep.repairing.salvage import Found
 
 # Of what is held in memory before it is put, and far below what a segment may have.
 _BATCH_SIZE: Final = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The value envelope of a value that was to be had; ``record`` says what is in it."""
+
+    record: ValueRecord
+    data: bytes
 
 
 class Publisher:
@@ -37,9 +44,10 @@ class Publisher:
         *,
         signer: Signer | None,
         clock_us: Callable[[], int],
+        purpose: str,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """Write to ``objects``; nothing is written yet."""
+        """Write to ``objects``; nothing is written yet. Segments say what ``purpose`` they had."""
         self._objects = objects
         self._blobs = BlobStore(objects)
         self._announcements = Announcements(objects)
@@ -47,17 +55,23 @@ class Publisher:
         self._writer = LogWriter(
             objects,
             signer=signer,
-            session=lambda: {"upkeep": "repair"},
+            session=lambda: {"upkeep": purpose},
             clock_us=clock_us,
             draw=draw,
         )
         self._entries: list[Entry] = []
         self._values: list[Found] = []
+        self._standing: list[Found] = []
         self._size = 0
 
     def place(self, found: Found) -> None:
         """Place a value anew, under a name that nobody used before."""
         self._values.append(found)
+        self._take(len(found.data))
+
+    def confirm(self, found: Found) -> None:
+        """Say once more where a value is; its bytes are put anew only if that place is going."""
+        self._standing.append(found)
         self._take(len(found.data))
 
     def record(self, entries: Iterable[Entry]) -> None:
@@ -68,12 +82,13 @@ class Publisher:
 
     def publish(self) -> None:
         """Put everything into the store; when this returns, it is on record, and will stay."""
-        while self._values or self._entries:
-            placed = [*self._put_packs(), *self._put_blobs()]
+        while self._values or self._standing or self._entries:
+            standing = [(found, found.record) for found in self._standing]
+            placed = [*self._put_packs(), *self._put_blobs(), *standing]
             # Only now: a segment promises that the values it places can be read.
             self._writer.append_all([*(record for _, record in placed), *self._entries])
             self._writer.publish()
-            self._entries, self._size = [], 0
+            self._entries, self._standing, self._size = [], [], 0
             # A collector that announced before it could see the segment deletes what it named.
             # Such a value is put again, under another name.
             names = [info.name for info in self._objects.list(COLLECTIONS)]
