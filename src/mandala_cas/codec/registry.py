@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
+from mandala_cas.codec.leaves import SafeLeaves
+from mandala_cas.codec.nested import NAME as NESTED
+from mandala_cas.codec.nested import NestedCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
+from mandala_cas.objectstore.api import Buffer
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
@@ -51,12 +55,10 @@ class CodecRegistry:
             if not codec.can_encode(value):
                 continue
             try:
-                fields, buffers = codec.encode(value)
-                header = _pack_header(codec, fields)
+                header, payload = self.encode_with(codec, value)
             except DeclinedError as error:
                 reason = error
                 continue
-            payload = tuple(buffers)
             digest = payload_digest(payload, digests)
             return Encoded(
                 codec.name,
@@ -72,6 +74,19 @@ class CodecRegistry:
             f"cannot store a value of type {kind}: no codec takes it; register one for it",
             found=kind,
         ) from reason
+
+    def encode_with(self, codec: ValueCodec, value: Any) -> tuple[bytes, tuple[Buffer, ...]]:
+        """Return the header and the payload that ``codec`` makes of ``value``.
+
+        Raises:
+            DeclinedError: it would not come back as it is.
+        """
+        fields, buffers = codec.encode(value)
+        return _pack_header(codec, fields), tuple(buffers)
+
+    def in_order(self) -> Sequence[ValueCodec]:
+        """Return the codecs, the first to be asked first."""
+        return self._order
 
     def runs_code(self, codec_name: str) -> bool:
         """Tell whether decoding may run code of the writer's choosing.
@@ -138,7 +153,8 @@ def default_registry() -> CodecRegistry:
     """Return a new registry with the codecs of mandala-cas."""
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
-    for codec in (PickleCodec(), TableCodec(), ArrayCodec(), PlainCodec()):
+    nested = NestedCodec(SafeLeaves(registry, NESTED))
+    for codec in (PickleCodec(), TableCodec(), ArrayCodec(), nested, PlainCodec()):
         registry.register(codec)
     return registry
 
