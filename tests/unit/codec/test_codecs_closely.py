@@ -156,6 +156,17 @@ def test_elements_that_take_for_ever_to_hash_are_corruption(outer: bytes) -> Non
         decode_plain(marked(outer, *parts))
 
 
+def test_frozensets_that_share_much_are_hashed_in_no_time() -> None:
+    """They remember their hash, so that a user can have such a key."""
+    key: frozenset[Any] = frozenset()
+    for _ in range(45):
+        key = frozenset({(key, key)})
+
+    (found,) = from_plain(to_plain({key: 1}))
+
+    assert hash(found) == hash(key)
+
+
 @pytest.mark.parametrize("depth", [102, 500, 5000])
 def test_deep_documents_are_typed_errors(depth: int) -> None:
     """The limit of msgpack, Python's stack and ours: none of them is a crash."""
