@@ -46,7 +46,7 @@ def find_object_rule(kind: type) -> Rule:
         frozenset.__reduce__,
     }:
         return _encode_set
-    return _encode_instance if _is_plain(kind) else _encode_reduced
+    return _encode_instance if is_copied_by_attributes(kind) else _encode_reduced
 
 
 def attributes_of(value: Any) -> Attributes:
@@ -71,7 +71,7 @@ def _is_namedtuple(kind: type) -> bool:
     )
 
 
-def _is_plain(kind: Any) -> bool:
+def is_copied_by_attributes(kind: Any) -> bool:
     """Tell whether copying an instance means copying its attributes."""
     state = getattr(kind, "__getstate__", None)
     return (

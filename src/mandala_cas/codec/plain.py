@@ -36,12 +36,14 @@ _LARGE_INT: Final = 2
 _COMPLEX: Final = 3
 _BYTEARRAY: Final = 4
 _BUFFER: Final = 5
+# Some seconds, or a minute; a value of that many would have taken as long to make.
+_HASHED_MAX: Final = 1 << 33
 # The header lists the sizes of so many large bytes; more stay in the document.
 _BUFFERS_MAX: Final = 4096
 
 # What a document holds as it is; ints that do not fit are dealt with while packing.
-_AS_IS: Final = frozenset({type(None), bool, int, float, str})
-_CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
+AS_IS: Final = frozenset({type(None), bool, int, float, str})
+CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
 _MARKS: Final[dict[type, bytes]] = {tuple: b"t", set: b"e", frozenset: b"E"}
 _CONTAINER_OF: Final[dict[bytes, type]] = {mark: kind for kind, mark in _MARKS.items()}
 _EMPTY_OF: Final[dict[bytes, Any]] = {b"t": (), b"E": frozenset()}
@@ -58,13 +60,13 @@ class PlainCodec:
     def can_encode(self, value: Any) -> bool:
         """Tell whether the type is one of those; its parts may not be."""
         kind = type(value)
-        return kind in _AS_IS or kind in _CONTAINERS or kind in _SCALARS or kind in FIELDS
+        return kind in AS_IS or kind in CONTAINERS or kind in SCALARS or kind in FIELDS
 
     def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
         """Return one document, and the large bytes in it."""
-        lowering = _Lowering()
+        lowering = Lowering()
         try:
-            document = _pack(lowering.lower(value, 0))
+            document = pack_document(lowering.lower(value, 0))
         except RecursionError:
             raise DeclinedError("the value is nested too deeply for the stack left") from None
         if not lowering.buffers:
@@ -83,14 +85,7 @@ class PlainCodec:
         for size in sizes:
             buffers.append(bytes(payload[place : place + size]))
             place += size
-        document = msgpack.unpackb(
-            payload[:end],
-            raw=False,
-            strict_map_key=True,
-            unicode_errors="surrogatepass",
-            ext_hook=_read_extension,
-        )
-        return _Raising(buffers).restore(document, 0)
+        return Raising(buffers).restore(unpack_document(payload[:end], read_extension), 0)
 
 
 class _Marker:
@@ -114,7 +109,7 @@ class _Number:
         self.is_buffer = is_buffer
 
 
-class _Lowering:
+class Lowering:
     """Turns one value into what msgpack can tell apart."""
 
     def __init__(self) -> None:
@@ -127,35 +122,47 @@ class _Lowering:
     def lower(self, value: Any, depth: int) -> Any:
         """Return the form of one value in the document."""
         kind = type(value)
-        if kind in _AS_IS:
+        if kind in AS_IS:
             return value
-        if kind is bytes and len(value) >= BIG and len(self.buffers) < _BUFFERS_MAX:
-            self.buffers.append(value)
-            return _extension(_BUFFER, len(self.buffers) - 1)
-        scalar = _SCALARS.get(kind)
+        if kind is bytes and len(value) >= BIG:
+            return self.lower_large(value)
+        scalar = SCALARS.get(kind)
         if scalar is not None:
             return scalar(value)
         form = FIELDS.get(kind)
         if form is not None:
             name, fields = form
-            return [ExtType(_MARKER, name), *self._each(fields(value), depth)]
-        if kind not in _CONTAINERS:
-            raise DeclinedError(f"a {kind.__qualname__} is not plain", found=kind)
+            return [marker(name), *self.each(fields(value), depth)]
+        if kind not in CONTAINERS:
+            return self.lower_other(value, depth)
         if kind in _MARKS and not value and kind is not set:
-            return [ExtType(_MARKER, _MARKS[kind])]
-        return self._lower_container(value, depth)
+            return [marker(_MARKS[kind])]
+        return self.lower_once(value, depth, self._lower_parts)
 
-    def _lower_container(self, value: Any, depth: int) -> Any:
-        """Return the form of a container, which is written once."""
+    def lower_large(self, value: bytes) -> Any:
+        """Return the form of large bytes."""
+        if len(self.buffers) >= _BUFFERS_MAX:
+            return value
+        self.buffers.append(value)
+        return extension(_BUFFER, len(self.buffers) - 1)
+
+    def lower_other(self, value: Any, depth: int) -> Any:
+        """Return the form of what is not plain; a document that has one overrides this."""
+        del depth
+        kind = type(value)
+        raise DeclinedError(f"a {kind.__qualname__} is not plain", found=kind)
+
+    def lower_once(self, value: Any, depth: int, lower: Callable[[Any, int], Any]) -> Any:
+        """Return the form of a container, which is written in full where it is met first."""
         key = id(value)
         if key in self._open:
             raise DeclinedError("a value that contains itself is not plain")
         number = self._numbers.get(key)
         if number is not None:
-            return _extension(_SHARED, number)
+            return extension(_SHARED, number)
         self._numbers[key] = len(self._numbers)
         self._open.add(key)
-        lowered = self._lower_parts(value, depth)
+        lowered = lower(value, depth)
         self._open.discard(key)
         return lowered
 
@@ -163,35 +170,39 @@ class _Lowering:
         """Return the form of a container with its parts."""
         kind = type(value)
         if kind is list:
-            return value if _AS_IS.issuperset(map(type, value)) else self._each(value, depth)
+            return value if AS_IS.issuperset(map(type, value)) else self.each(value, depth)
         if kind is not dict:
-            return [ExtType(_MARKER, _MARKS[kind]), *self._each(value, depth)]
+            return [marker(_MARKS[kind]), *self.each(value, depth)]
         if all(type(key) is str for key in value):
-            if _AS_IS.issuperset(map(type, value.values())):
+            if AS_IS.issuperset(map(type, value.values())):
                 return value
-            return dict(zip(value, self._each(value.values(), depth), strict=True))
+            return dict(zip(value, self.each(value.values(), depth), strict=True))
         pairs = [part for item in value.items() for part in item]
-        return [ExtType(_MARKER, b"d"), *self._each(pairs, depth)]
+        return [marker(b"d"), *self.each(pairs, depth)]
 
-    def _each(self, parts: Iterable[Any], depth: int) -> list[Any]:
+    def each(self, parts: Iterable[Any], depth: int) -> list[Any]:
         """Return the forms of the parts of something."""
         if depth >= DEPTH_MAX:
             raise DeclinedError(f"a value nested more than {DEPTH_MAX} levels deep is not plain")
         return [self.lower(part, depth + 1) for part in parts]
 
 
-class _Raising:
+class Raising:
     """Turns a document back into the value."""
 
     def __init__(self, buffers: Sequence[bytes]) -> None:
         """Have the large buffers at hand."""
         self._buffers = buffers
         self._met: list[Any] = []
+        # Parts so far, as if what is shared were written out; and those of containers by number.
+        self._part_count = 0
+        self._part_counts: dict[int, int] = {}
+        self._hashed_count = 0
 
     def restore(self, form: Any, depth: int) -> Any:
         """Return the value of one form."""
         kind = type(form)
-        if kind in _AS_IS or kind in _SCALARS:
+        if kind in AS_IS or kind in SCALARS:
             return form
         if depth > DEPTH_MAX:
             raise ValueError(f"nested more than {DEPTH_MAX} levels deep")
@@ -200,19 +211,63 @@ class _Raising:
         if kind is dict:
             return self._restore_map(form, depth)
         if kind is not list:
-            raise ValueError(f"a {kind.__name__} has no place here")
+            return self.restore_other(form)
         if form and type(form[0]) is _Marker:
             return self._restore_marked(form[0].name, form[1:], depth)
         self._met.append(form)
-        if not _AS_IS.issuperset(map(type, form)):
-            form[:] = [self.restore(part, depth + 1) for part in form]
+        if not AS_IS.issuperset(map(type, form)):
+            form[:] = self.each(form, depth)
         return form
+
+    def restore_other(self, form: Any) -> Any:
+        """Return the value of a form that is not plain; a document that has one overrides this."""
+        raise ValueError(f"a {type(form).__name__} has no place here")
+
+    def restore_parts(self, name: bytes, parts: list[Any], depth: int) -> Any:
+        """Return the container of an array with a marker."""
+        if name == b"d":
+            return self.restore_pairs(parts, depth)
+        make = _CONTAINER_OF[name]
+        before = self._part_count
+        restored = self.each(parts, depth)
+        if make is not tuple:
+            self._check_hashing(before)
+        return make(restored)
+
+    def restore_pairs(self, parts: list[Any], depth: int) -> dict[Any, Any]:
+        """Return the dict of keys and values in turn."""
+        restored = []
+        for number, part in enumerate(parts):
+            before = self._part_count
+            restored.append(self.restore(part, depth + 1))
+            if number % 2 == 0:
+                self._part_count += 1
+                self._check_hashing(before)
+        return dict(zip(restored[::2], restored[1::2], strict=True))
+
+    def each(self, parts: Sequence[Any], depth: int) -> list[Any]:
+        """Return the values of the parts of something."""
+        self._part_count += len(parts)
+        return [self.restore(part, depth + 1) for part in parts]
+
+    def _check_hashing(self, before: int) -> None:
+        """Refuse to hash what was restored since ``before``, where that would take for ever.
+
+        A tuple of two that are one tuple of two, and so on, is short, and its hash visits each
+        path: nobody can have made such an element of a set.
+        """
+        self._hashed_count += self._part_count - before
+        if self._hashed_count > _HASHED_MAX:
+            raise ValueError("its keys and elements take too long to hash")
 
     def _shared(self, number: int) -> Any:
         """Return a container that was met before, and is complete."""
         found = self._met[number]
-        if found is _Raising:
+        if found is Raising:
             raise ValueError("a container is part of itself")
+        # A frozenset remembers its hash.
+        if type(found) is not frozenset:
+            self._part_count += self._part_counts.get(number, 0)
         return found
 
     def _restore_map(self, form: dict[Any, Any], depth: int) -> dict[str, Any]:
@@ -220,7 +275,7 @@ class _Raising:
         if not all(type(key) is str for key in form):
             raise ValueError("a key that is no str has no place here")
         self._met.append(form)
-        if not _AS_IS.issuperset(map(type, form.values())):
+        if not AS_IS.issuperset(map(type, form.values())):
             for key, part in form.items():
                 form[key] = self.restore(part, depth + 1)
         return form
@@ -229,27 +284,29 @@ class _Raising:
         """Return what an array with a marker is."""
         make = MAKERS.get(name)
         if make is not None:
-            return make(*[self.restore(part, depth + 1) for part in parts])
+            return make(*self.each(parts, depth))
         if not parts and name in {b"t", b"E"}:
             return _EMPTY_OF[name]
         number = len(self._met)
         # A stand-in, until it is complete: only lists and dicts can be made before their parts.
-        self._met.append(_Raising)
-        restored = [self.restore(part, depth + 1) for part in parts]
-        if name == b"d":
-            made: Any = dict(zip(restored[::2], restored[1::2], strict=True))
-        else:
-            made = _CONTAINER_OF[name](restored)
-        self._met[number] = made
+        self._met.append(Raising)
+        before = self._part_count
+        made = self._met[number] = self.restore_parts(name, parts, depth)
+        self._part_counts[number] = self._part_count - before
         return made
 
 
-def _extension(code: int, number: int) -> ExtType:
+def marker(name: bytes) -> ExtType:
+    """Return what an array begins with that is something else than a list."""
+    return ExtType(_MARKER, name)
+
+
+def extension(code: int, number: int) -> ExtType:
     """Return a number as an extension."""
     return ExtType(code, number.to_bytes((number.bit_length() + 7) // 8, "little"))
 
 
-def _read_extension(code: int, data: bytes) -> Any:
+def read_extension(code: int, data: bytes) -> Any:
     """Return what an extension of the document stands for."""
     if code == _MARKER:
         return _Marker(data)
@@ -270,8 +327,8 @@ def to_plain(value: Any) -> bytes:
     Raises:
         DeclinedError: it is not plain.
     """
-    lowering = _Lowering()
-    document = _pack(lowering.lower(value, 0))
+    lowering = Lowering()
+    document = pack_document(lowering.lower(value, 0))
     if lowering.buffers:
         raise DeclinedError("large bytes have no place in a header")
     return document
@@ -282,7 +339,7 @@ def from_plain(document: bytes) -> Any:
     return PlainCodec().decode({}, memoryview(document))
 
 
-def _pack(lowered: Any) -> bytes:
+def pack_document(lowered: Any) -> bytes:
     """Return the document."""
     return bytes(
         msgpack.packb(
@@ -295,6 +352,17 @@ def _pack(lowered: Any) -> bytes:
     )
 
 
+def unpack_document(document: memoryview, read: Callable[[int, bytes], Any]) -> Any:
+    """Return the forms in a document; ``read`` knows what its extensions stand for."""
+    return msgpack.unpackb(
+        document,
+        raw=False,
+        strict_map_key=True,
+        unicode_errors="surrogatepass",
+        ext_hook=read,
+    )
+
+
 def _large_int(value: Any) -> ExtType:
     """Return an int that msgpack has no form for; nothing else gets here."""
     assert type(value) is int, "whatever else msgpack has no form for was lowered before"
@@ -302,7 +370,7 @@ def _large_int(value: Any) -> ExtType:
     return ExtType(_LARGE_INT, value.to_bytes(size, "little", signed=True))
 
 
-_SCALARS: Final[dict[type, Callable[[Any], Any]]] = {
+SCALARS: Final[dict[type, Callable[[Any], Any]]] = {
     bytes: lambda value: value,
     bytearray: lambda value: ExtType(_BYTEARRAY, bytes(value)),
     complex: lambda value: ExtType(_COMPLEX, _PAIR.pack(value.real, value.imag)),

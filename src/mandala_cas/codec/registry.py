@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
@@ -10,6 +10,9 @@ from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
+from mandala_cas.codec.leaves import SafeLeaves
+from mandala_cas.codec.nested import NAME as NESTED
+from mandala_cas.codec.nested import NestedCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.sparse import SparseCodec
@@ -17,6 +20,7 @@ from mandala_cas.codec.tables import TableCodec
 from mandala_cas.codec.tracked_files import TrackedFileCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
+from mandala_cas.objectstore.api import Buffer
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
@@ -55,12 +59,10 @@ class CodecRegistry:
             if not codec.can_encode(value):
                 continue
             try:
-                fields, buffers = codec.encode(value)
-                header = _pack_header(codec, fields)
+                header, payload = self.encode_with(codec, value)
             except DeclinedError as error:
                 reason = error
                 continue
-            payload = tuple(buffers)
             digest = payload_digest(payload, digests)
             return Encoded(
                 codec.name,
@@ -76,6 +78,19 @@ class CodecRegistry:
             f"cannot store a value of type {kind}: no codec takes it; register one for it",
             found=kind,
         ) from reason
+
+    def encode_with(self, codec: ValueCodec, value: Any) -> tuple[bytes, tuple[Buffer, ...]]:
+        """Return the header and the payload that ``codec`` makes of ``value``.
+
+        Raises:
+            DeclinedError: it would not come back as it is.
+        """
+        fields, buffers = codec.encode(value)
+        return _pack_header(codec, fields), tuple(buffers)
+
+    def in_order(self) -> Sequence[ValueCodec]:
+        """Return the codecs, the first to be asked first."""
+        return self._order
 
     def runs_code(self, codec_name: str) -> bool:
         """Tell whether decoding may run code of the writer's choosing.
@@ -151,6 +166,9 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
     codecs: list[ValueCodec] = [PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec()]
+    # The contents of a file within another value could change before they are read.
+    of_files = (FileCodec.name, DirCodec.name, TrackedFileCodec.name)
+    codecs.append(NestedCodec(SafeLeaves(registry, NESTED, of_files)))
     if places is not None:
         codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
     for codec in [*codecs, PlainCodec()]:

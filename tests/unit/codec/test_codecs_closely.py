@@ -144,6 +144,29 @@ def test_crafted_documents_are_corruption(document: Any) -> None:
         decode_plain(document)
 
 
+@pytest.mark.parametrize("outer", [b"e", b"E", b"d"])
+def test_elements_that_take_for_ever_to_hash_are_corruption(outer: bytes) -> None:
+    """Eighty tuples of two, each twice the one before, have a hash of 2**80 steps."""
+    form: Any = marked(b"t", 1, 2)
+    for level in range(80, 0, -1):
+        form = marked(b"t", form, msgpack.ExtType(1, bytes([level + 1])))
+    parts = [form, 1] if outer == b"d" else [form]
+
+    with pytest.raises(CorruptionError, match="hash"):
+        decode_plain(marked(outer, *parts))
+
+
+def test_frozensets_that_share_much_are_hashed_in_no_time() -> None:
+    """They remember their hash, so that a user can have such a key."""
+    key: frozenset[Any] = frozenset()
+    for _ in range(45):
+        key = frozenset({(key, key)})
+
+    (found,) = from_plain(to_plain({key: 1}))
+
+    assert hash(found) == hash(key)
+
+
 @pytest.mark.parametrize("depth", [102, 500, 5000])
 def test_deep_documents_are_typed_errors(depth: int) -> None:
     """The limit of msgpack, Python's stack and ours: none of them is a crash."""
