@@ -74,7 +74,10 @@ def encoding(value: Any) -> bytes:
         return record("ndarray", value.dtype.str, value.shape, data)
     if isinstance(value, np.generic):
         return record("scalar", np.asarray(value))
-    return ENCODINGS[type(value)](value)
+    kind = type(value)
+    if hasattr(kind, "__mandala_hash__"):
+        return record("custom", f"{kind.__module__}:{kind.__qualname__}", value.__mandala_hash__())
+    return ENCODINGS[kind](value)
 
 
 def encode_int(value: int) -> bytes:
