@@ -11,9 +11,32 @@ from typing import TYPE_CHECKING, Any
 from mandala_cas._version import __version__
 
 if TYPE_CHECKING:
-    from mandala_cas.imports import AtomRef, Call, NewArgDefault, Ref, Storage, op
+    from mandala_cas.imports import (
+        AtomRef,
+        Call,
+        Codec,
+        Hash,
+        NewArgDefault,
+        Ref,
+        Storage,
+        op,
+        register_codec,
+        register_hasher,
+    )
 
-__all__ = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
+__all__ = [
+    "AtomRef",
+    "Call",
+    "Codec",
+    "Hash",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "__version__",
+    "op",
+    "register_codec",
+    "register_hasher",
+]
 
 
 def __getattr__(name: str) -> Any:

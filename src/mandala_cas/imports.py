@@ -1,9 +1,22 @@
 """Everything a notebook needs: ``from mandala_cas.imports import *``."""
 
+from mandala_cas.codec.hooks import register_codec, register_hasher
+from mandala_cas.memo.annotations import Codec, Hash
 from mandala_cas.memo.op import op
 from mandala_cas.memo.special import NewArgDefault
 from mandala_cas.model.calls import Call
 from mandala_cas.model.refs import AtomRef, Ref
 from mandala_cas.storage.storage import Storage
 
-__all__ = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "op"]
+__all__ = [
+    "AtomRef",
+    "Call",
+    "Codec",
+    "Hash",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "op",
+    "register_codec",
+    "register_hasher",
+]

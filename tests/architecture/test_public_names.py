@@ -6,8 +6,19 @@ import mandala_cas
 import mandala_cas.errors
 import mandala_cas.imports
 
-NOTEBOOK = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "op"]
-PACKAGE = ["AtomRef", "Call", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
+NOTEBOOK = [
+    "AtomRef",
+    "Call",
+    "Codec",
+    "Hash",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "op",
+    "register_codec",
+    "register_hasher",
+]
+PACKAGE = sorted([*NOTEBOOK, "__version__"])
 ERRORS = [
     "ConflictError",
     "CorruptionError",

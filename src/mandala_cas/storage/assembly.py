@@ -62,6 +62,7 @@ class Settings:
     pickle: PicklePolicy = "trusted"
     flush_after_s: float = 1.0
     cache_directory: str | os.PathLike[str] | None = None
+    check_mutation: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would decide silently."""
@@ -197,7 +198,9 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         elsewhere=ground.elsewhere,
         monitor=UpkeepMonitor(),
         log=log,
-        book=ground.make_book(writer, recorder, log, loader),
+        book=ground.make_book(
+            writer, recorder, log, loader, checks_mutation=settings.check_mutation
+        ),
     )
 
 
@@ -246,7 +249,13 @@ class _Ground:
         return recorder
 
     def make_book(
-        self, writer: LogWriter, recorder: Recorder, log: WholeLog, loader: RefLoader
+        self,
+        writer: LogWriter,
+        recorder: Recorder,
+        log: WholeLog,
+        loader: RefLoader,
+        *,
+        checks_mutation: bool,
     ) -> StoredCalls:
         """Return the calls on record, as the memoizer sees them."""
         condemned, journal = recorder.condemned, self.journal
@@ -281,6 +290,7 @@ class _Ground:
             creators=Creators(log.parts, self.lookup.dots),
             loader=loader,
             clock_us=now_us,
+            checks_mutation=checks_mutation,
         )
 
 
