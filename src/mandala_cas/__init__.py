@@ -11,18 +11,35 @@ from typing import TYPE_CHECKING, Any
 from mandala_cas._version import __version__
 
 if TYPE_CHECKING:
-    from mandala_cas.imports import AtomRef, Call, Dir, File, NewArgDefault, Ref, Storage, op
+    from mandala_cas.imports import (
+        AtomRef,
+        Call,
+        Codec,
+        Dir,
+        File,
+        Hash,
+        NewArgDefault,
+        Ref,
+        Storage,
+        op,
+        register_codec,
+        register_hasher,
+    )
 
 __all__ = [
     "AtomRef",
     "Call",
+    "Codec",
     "Dir",
     "File",
+    "Hash",
     "NewArgDefault",
     "Ref",
     "Storage",
     "__version__",
     "op",
+    "register_codec",
+    "register_hasher",
 ]
 
 

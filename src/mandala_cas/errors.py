@@ -62,7 +62,7 @@ class UntrustedError(MandalaError):
 
 
 class UnsupportedFormatError(MandalaError):
-    """Upgrade mandala-cas: the store is newer than this library."""
+    """Upgrade mandala-cas, or install or register the codec that the message names."""
 
     code = "unsupported-format"
 

@@ -1,5 +1,7 @@
 """Everything a notebook needs: ``from mandala_cas.imports import *``."""
 
+from mandala_cas.codec.hooks import register_codec, register_hasher
+from mandala_cas.memo.annotations import Codec, Hash
 from mandala_cas.memo.op import op
 from mandala_cas.memo.special import NewArgDefault
 from mandala_cas.model.calls import Call
@@ -7,4 +9,17 @@ from mandala_cas.model.files import Dir, File
 from mandala_cas.model.refs import AtomRef, Ref
 from mandala_cas.storage.storage import Storage
 
-__all__ = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "op"]
+__all__ = [
+    "AtomRef",
+    "Call",
+    "Codec",
+    "Dir",
+    "File",
+    "Hash",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "op",
+    "register_codec",
+    "register_hasher",
+]

@@ -6,8 +6,21 @@ import mandala_cas
 import mandala_cas.errors
 import mandala_cas.imports
 
-NOTEBOOK = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "op"]
-PACKAGE = ["AtomRef", "Call", "Dir", "File", "NewArgDefault", "Ref", "Storage", "__version__", "op"]
+NOTEBOOK = [
+    "AtomRef",
+    "Call",
+    "Codec",
+    "Dir",
+    "File",
+    "Hash",
+    "NewArgDefault",
+    "Ref",
+    "Storage",
+    "op",
+    "register_codec",
+    "register_hasher",
+]
+PACKAGE = sorted([*NOTEBOOK, "__version__"])
 ERRORS = [
     "ConflictError",
     "CorruptionError",

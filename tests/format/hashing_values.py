@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp  # type: ignore[import-untyped]  # (it has no types)
 from numpy.ma import mrecords
 from tests.format import hashing_things as things
+from tests.format import hashing_values_custom as custom
 from tests.format import hashing_values_files as files
 
 NAMES: dict[str, Any] = {
@@ -45,6 +46,7 @@ NAMES: dict[str, Any] = {
     "re": re,
     "types": types,
     **files.NAMES,
+    **custom.NAMES,
 }
 
 # Arrays, scalars and dtypes of every kind.
@@ -446,6 +448,7 @@ VALUES = [
     *CODE,
     *NESTED,
     *files.VALUES,
+    *custom.VALUES,
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_custom import custom, find_custom_rule
 from mandala_cas.codec.canonical_files import FILE_RULES
 from mandala_cas.codec.canonical_objects import find_object_rule
 from mandala_cas.codec.canonical_pydantic import find_model_rule
@@ -18,6 +19,7 @@ from mandala_cas.codec.canonical_sparse import find_sparse_rule
 from mandala_cas.codec.canonical_tables import find_table_rule
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
+from mandala_cas.codec.hooks import Hasher, after_registering_a_hasher
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.refs import Ref
@@ -38,34 +40,40 @@ _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
 
 # Classes come and go in a notebook, so they are not kept for this.
 _found: WeakKeyDictionary[type, Rule] = WeakKeyDictionary()
+after_registering_a_hasher(_found.clear)
 
 
-def content_id(value: Any, digests: Digests | None = None) -> ContentId:
+def content_id(
+    value: Any, digests: Digests | None = None, *, hasher: Hasher | None = None
+) -> ContentId:
     """Return the id that ``value`` has by its content.
 
     Large buffers are looked up in ``digests``, or left there for the codec that saves the value.
+    ``hasher`` takes the place of what the type of the value has, of its rule or its own hasher.
 
     Raises:
         UsageError: something in the value has no content; ``path`` says where it is.
     """
     atom = ATOMS.get(type(value))
-    if atom is not None:
+    if atom is not None and hasher is None:
         return ContentId(derive(atom(value)))
-    return ContentId(derive(canonical_encoding(value, digests)))
+    return ContentId(derive(canonical_encoding(value, digests, hasher=hasher)))
 
 
-def canonical_encoding(value: Any, digests: Digests | None = None) -> bytes:
+def canonical_encoding(
+    value: Any, digests: Digests | None = None, *, hasher: Hasher | None = None
+) -> bytes:
     """Return what the content id is taken of.
 
     Raises:
         UsageError: as ``content_id`` does.
     """
     atom = ATOMS.get(type(value))
-    if atom is not None:
+    if atom is not None and hasher is None:
         return atom(value)
     encoder = Encoder(Digests() if digests is None else digests, find_rule)
     try:
-        return encoder.top(value)
+        return encoder.top(value if hasher is None else custom(hasher, value))
     except RefusalError as refusal:
         raise _usage_error(refusal) from refusal
     except RecursionError:
@@ -84,7 +92,7 @@ def find_rule(value: Any) -> Rule:
     if rule is None:
         if issubclass(kind, Ref):
             return _refuse_ref
-        rule = _library_rule(kind) or find_object_rule(kind)
+        rule = find_custom_rule(kind) or _library_rule(kind) or find_object_rule(kind)
         _found[kind] = rule
     return rule
 

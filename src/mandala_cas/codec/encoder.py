@@ -13,6 +13,7 @@ from typing import Any, Final
 from blake3 import blake3
 
 from mandala_cas.codec.digests import BIG, Digests, sized
+from mandala_cas.codec.paths import parts_of
 
 FOLD_MAX: Final = 1024
 DEPTH_MAX: Final = 200
@@ -32,13 +33,27 @@ class RefusalError(Exception):
     """A value that has no content; becomes a ``UsageError`` at the border."""
 
     def __init__(self, reason: str, value: Any, advice: str = "") -> None:
-        """Say why ``value`` cannot be hashed; ``path`` grows on the way up."""
+        """Say why ``value`` cannot be hashed; ``trail`` grows on the way up."""
         super().__init__(reason)
         self.reason = reason
         self.advice = advice
         self.found = value
         self.culprit = value
-        self.path = ""
+        # By id: how one gets to what cannot be hashed from the values on the way to it, which
+        # are kept, or another could get the id of one.
+        self.trail: dict[int, str] = {id(value): ""}
+        self._kept: list[Any] = [value]
+
+    @property
+    def path(self) -> str:
+        """How one gets to it from the value that was met last."""
+        return self.trail[id(self.culprit)]
+
+    def pass_on(self, value: Any, path: str) -> None:
+        """Note that it is a part of ``value``, and where."""
+        self.trail[id(value)] = path
+        self._kept.append(value)
+        self.culprit = value
 
 
 class Record:
@@ -50,6 +65,17 @@ class Record:
         """Name the record and its fields."""
         self.name = name
         self.fields = fields
+
+
+class Custom(Record):
+    """The record of what a hasher gave; ``label`` is what errors call the hasher."""
+
+    __slots__ = ("label",)
+
+    def __init__(self, label: str, name: str, *fields: Any) -> None:
+        """Name the hasher, the record and its fields."""
+        super().__init__(name, *fields)
+        self.label = label
 
 
 class Attributes(dict[str, Any]):
@@ -127,8 +153,7 @@ class Encoder:
         try:
             encoding = (RULES.get(type(value)) or self._find_rule(value))(self, value)
         except RefusalError as refusal:
-            refusal.path = _step(value, refusal.culprit) + refusal.path
-            refusal.culprit = value
+            _extend(refusal, value)
             raise
         finally:
             level = self._path.pop(key)
@@ -160,7 +185,15 @@ class Encoder:
         try:
             return (RULES.get(type(value)) or self._find_rule(value))(self, value)
         except RefusalError as refusal:
-            refusal.path = _step(value, refusal.culprit) + refusal.path
+            _extend(refusal, value)
+            raise
+
+    def custom(self, record: Custom) -> bytes:
+        """Return the encoding of the value that a record stands for."""
+        try:
+            return self.record(record.name, *record.fields)
+        except RefusalError as refusal:
+            _extend(refusal, record)
             raise
 
     def record(self, name: str, *fields: Any) -> bytes:
@@ -295,22 +328,34 @@ RULES: Final[dict[type, Rule]] = {
     set: _collection(b"e"),
     frozenset: _collection(b"E"),
     Record: lambda encoder, value: encoder.record(value.name, *value.fields),
+    Custom: lambda encoder, value: encoder.record(value.name, *value.fields),
     Data: _data,
 }
 
 
-def _step(value: Any, culprit: Any) -> str:
-    """Return how one gets from ``value`` to a part of it that cannot be hashed."""
-    if culprit is value:
-        return ""
+def _extend(refusal: RefusalError, value: Any) -> None:
+    """Have a refusal say where in ``value`` it arose."""
+    if refusal.culprit is not value:
+        refusal.pass_on(value, _place(value, refusal))
+
+
+def _place(value: Any, refusal: RefusalError) -> str:
+    """Return how one gets from ``value`` to what cannot be hashed in it, as a user writes it.
+
+    On the way lie records and lists that no user knows of; they are left out.
+    """
     kind = type(value)
+    below = refusal.path
+    if kind is Custom:
+        return f" -> {value.label}(){below}"
     if kind is Attributes:
-        return next((f".{name}" for name, part in value.items() if part is culprit), "")
-    if kind is dict:
-        if any(key is culprit for key in value):
-            return ".keys()"
-        key = next((key for key, part in value.items() if part is culprit), None)
-        return f'["{key}"]' if type(key) is str else f"[{key!r}]"
-    if kind in {list, tuple}:
-        return next((f"[{i}]" for i, part in enumerate(value) if part is culprit), "")
-    return ""
+        steps = (f".{name}" for name, part in value.items() if part is refusal.culprit)
+        return next(steps, "") + below
+    if kind is Record or kind is Data:
+        return below
+    for step, part in parts_of(value):
+        further = refusal.trail.get(id(part))
+        if further is not None:
+            return step + further
+    # Else it lies in what the class makes up when it is copied: there is no way to write that.
+    return below if type(refusal.culprit) is Custom else ""

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from mandala_cas.codec.culprits import find_culprit
 from mandala_cas.errors import UsageError
 from mandala_cas.objectstore.api import Buffer
 
@@ -115,7 +116,7 @@ def _dump(value: Any) -> tuple[bytes, list[memoryview]]:
         # A lambda, or something of a function's body: it has no name to be found under.
         return _dump_by_value(value)
     except Exception as error:
-        raise _cannot(value, error) from error
+        raise _cannot(value, error, pickle.dumps) from error
     if any(name in stream for name in _MAIN_NAMES):
         # Another process has another main script; there, the name would lead nowhere.
         return _dump_by_value(value)
@@ -129,7 +130,7 @@ def _dump_by_value(value: Any) -> tuple[bytes, list[memoryview]]:
     try:
         return _dump_with(cloudpickle.dumps, value)
     except Exception as error:
-        raise _cannot(value, error) from error
+        raise _cannot(value, error, cloudpickle.dumps) from error
 
 
 def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[memoryview]]:
@@ -148,11 +149,27 @@ def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[mem
     return stream, buffers
 
 
-def _cannot(value: Any, error: Exception) -> UsageError:
-    """Return the error for a value that cannot be pickled."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+def _cannot(value: Any, error: Exception, dumps: Callable[..., bytes]) -> UsageError:
+    """Return the error for a value that cannot be pickled; it names the part that is to blame."""
+
+    def attempt(part: Any) -> Exception | None:
+        """Return why a part cannot be pickled by itself."""
+        try:
+            _dump_with(dumps, part)
+        except Exception as failure:  # noqa: BLE001 (whatever a user's class raises is the answer)
+            return failure
+        return None
+
+    path, part, cause = find_culprit(value, error, attempt)
+    whole, kind = (f"{type(v).__module__}.{type(v).__qualname__}" for v in (value, part))
+    reason = (
+        f"{type(cause).__name__}: {cause}; leave out what cannot be copied, or register a codec "
+        "for the type"
+    )
+    where = f"{path} in it, of type {kind}: " if path else ""
     return UsageError(
-        f"cannot store a value of type {kind}: {type(error).__name__}: {error}; leave out what "
-        "cannot be copied, or register a codec for the type",
+        f"cannot store a value of type {whole}: {where}{reason}",
+        path=path,
         found=kind,
+        reason=reason,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
@@ -10,9 +10,12 @@ from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
+from mandala_cas.codec.hooks import registered_codec, registered_codecs
 from mandala_cas.codec.leaves import SafeLeaves
 from mandala_cas.codec.nested import NAME as NESTED
 from mandala_cas.codec.nested import NestedCodec
+from mandala_cas.codec.packages import missing_package, unknown_codec
+from mandala_cas.codec.parquet import ParquetCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.sparse import SparseCodec
@@ -32,13 +35,17 @@ _PANIC: Final = "PanicException"
 class CodecRegistry:
     """Codecs in the order in which they are asked: those of the user first, the last one last."""
 
-    def __init__(self) -> None:
-        """Start without codecs; ``default_registry`` has those of mandala-cas."""
+    def __init__(self, *, with_hooks: bool = False) -> None:
+        """Start without codecs; ``default_registry`` has those of mandala-cas.
+
+        ``with_hooks``: those that users registered for the process are asked before all others.
+        """
         self._codecs: dict[str, ValueCodec] = {}
         self._order: list[ValueCodec] = []
+        self._with_hooks = with_hooks
 
-    def register(self, codec: ValueCodec) -> None:
-        """Ask ``codec`` before all that were registered before."""
+    def register(self, codec: ValueCodec, *, only_by_name: bool = False) -> None:
+        """Ask ``codec`` before all that were registered before, or only where it is named."""
         if codec.name in self._codecs:
             raise UsageError(
                 f"a codec named {codec.name!r} is registered already; a name stands in a store "
@@ -46,38 +53,59 @@ class CodecRegistry:
                 name=codec.name,
             )
         self._codecs[codec.name] = codec
-        self._order.insert(0, codec)
+        if not only_by_name:
+            self._order.insert(0, codec)
 
-    def encode(self, value: Any, digests: Digests) -> Encoded:
+    def encode(self, value: Any, digests: Digests, only: str | None = None) -> Encoded:
         """Return ``value`` as bytes, made by the first codec that takes it.
+
+        ``only`` names the one codec to ask.
 
         Raises:
             UsageError: none can.
         """
         reason: UsageError | None = None
-        for codec in self._order:
-            if not codec.can_encode(value):
-                continue
+        for codec in self._asked() if only is None else (self.named(only),):
             try:
+                if not codec.can_encode(value):
+                    continue
                 header, payload = self.encode_with(codec, value)
+                size = sum(memoryview(part).nbytes for part in payload)
             except DeclinedError as error:
                 reason = error
                 continue
+            except (MandalaError, MemoryError):
+                raise
+            except Exception as error:
+                raise _failed(codec, value, error) from error
             digest = payload_digest(payload, digests)
             return Encoded(
                 codec.name,
                 codec.version,
                 header,
                 payload,
-                sum(memoryview(part).nbytes for part in payload),
+                size,
                 payload_hash_of_digest(codec.name, codec.version, header, payload, digest),
                 digest,
             )
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        raise UsageError(
-            f"cannot store a value of type {kind}: no codec takes it; register one for it",
-            found=kind,
-        ) from reason
+        raise _refused(value, only, reason) from reason
+
+    def named(self, codec_name: str) -> ValueCodec:
+        """Return the codec that a program asks for by its name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        codec = self._get(codec_name)
+        if codec is None:
+            hooked = registered_codecs() if self._with_hooks else ()
+            names = ", ".join(sorted({*self._codecs, *(codec.name for codec in hooked)}))
+            raise UsageError(
+                f"there is no codec named {codec_name!r}; there are {names}; register it with "
+                "register_codec, or name one of these",
+                codec_name=codec_name,
+            )
+        return codec
 
     def encode_with(self, codec: ValueCodec, value: Any) -> tuple[bytes, tuple[Buffer, ...]]:
         """Return the header and the payload that ``codec`` makes of ``value``.
@@ -90,7 +118,7 @@ class CodecRegistry:
 
     def in_order(self) -> Sequence[ValueCodec]:
         """Return the codecs, the first to be asked first."""
-        return self._order
+        return tuple(self._asked())
 
     def runs_code(self, codec_name: str) -> bool:
         """Tell whether decoding may run code of the writer's choosing.
@@ -128,6 +156,8 @@ class CodecRegistry:
             return codec.decode(_unpack_header(header), payload.cast("B"))
         except (MandalaError, MemoryError):
             raise
+        except ImportError as error:
+            raise missing_package(codec_name, error) from error
         except RecursionError:
             raise UsageError(
                 f"cannot load a value that codec {codec_name!r} wrote: it is nested too deeply for "
@@ -147,23 +177,29 @@ class CodecRegistry:
             ) from error
 
     def _find(self, codec_name: str) -> ValueCodec:
-        """Return the codec of that name."""
-        codec = self._codecs.get(codec_name)
+        """Return the codec that wrote a value."""
+        codec = self._get(codec_name)
         if codec is None:
-            raise UnsupportedFormatError(
-                f"a value was written by codec {codec_name!r}, which is not here; upgrade "
-                "mandala-cas, or register the codec as the writer did",
-                codec_name=codec_name,
-            )
+            raise unknown_codec(codec_name)
         return codec
+
+    def _get(self, codec_name: str) -> ValueCodec | None:
+        """Return the codec of that name, if there is one."""
+        codec = self._codecs.get(codec_name)
+        return registered_codec(codec_name) if codec is None and self._with_hooks else codec
+
+    def _asked(self) -> Iterable[ValueCodec]:
+        """Return the codecs in the order in which they are asked."""
+        hooked = registered_codecs() if self._with_hooks else ()
+        return (*hooked, *self._order) if hooked else self._order
 
 
 def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
-    """Return a new registry with the codecs of mandala-cas.
+    """Return a new registry with the codecs of mandala-cas, behind those that users register.
 
     Files come back to ``places``; without any, there are no codecs for them.
     """
-    registry = CodecRegistry()
+    registry = CodecRegistry(with_hooks=True)
     # The last to be registered is asked first, and pickle only when all others declined.
     codecs: list[ValueCodec] = [PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec()]
     # The contents of a file within another value could change before they are read.
@@ -173,11 +209,42 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
         codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
     for codec in [*codecs, PlainCodec()]:
         registry.register(codec)
+    registry.register(ParquetCodec(), only_by_name=True)
     return registry
+
+
+def _refused(value: Any, only: str | None, reason: UsageError | None) -> UsageError:
+    """Return the error for a value that no codec took, or not the one that was asked."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if only is None:
+        return UsageError(
+            f"cannot store a value of type {kind}: no codec takes it; register one for it",
+            found=kind,
+        )
+    why = "it takes no values of this type" if reason is None else str(reason)
+    return UsageError(
+        f"codec {only!r} does not store this value of type {kind}: {why}; name another codec, or "
+        "none, for the first one that takes it",
+        found=kind,
+        codec_name=only,
+    )
+
+
+def _failed(codec: ValueCodec, value: Any, error: Exception) -> UsageError:
+    """Return the error for a codec that tripped over a value."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    return UsageError(
+        f"codec {codec.name!r} failed on a value of type {kind}: {type(error).__name__}: {error}; "
+        "mend the codec, or have it raise DeclinedError for what it does not keep",
+        found=kind,
+        codec_name=codec.name,
+    )
 
 
 def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:
     """Return a header as canonical msgpack; one that is too much for a header is declined."""
+    if not isinstance(fields, Mapping):
+        raise TypeError(f"a header is a mapping, got {type(fields).__name__}")
     if not fields:
         return _NO_FIELDS
     try:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.annotations import NO_NOTE, Note
 from mandala_cas.memo.book import CallBook, Prepared
 from mandala_cas.memo.context import Session, run_in_body
 from mandala_cas.memo.definition import Definition
+from mandala_cas.memo.inspection import Inspection
 from mandala_cas.memo.outputs import name_outputs
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.registry import register
@@ -68,6 +70,7 @@ def run(call: NewCall) -> MadeCall:
     # Of two definitions under one name, the one that is called is the one in use.
     register(definition)
     values, prepared = _values_of_inputs(call, book)
+    inspection = Inspection(definition, values, book) if book.checks_mutation else None
     args, kwargs = definition.binder.unbind(values, call.positional_count)
 
     started_us = book.now_us()
@@ -75,15 +78,13 @@ def run(call: NewCall) -> MadeCall:
     # A clock may be set back while the op runs.
     duration_us = max(0, book.now_us() - started_us)
 
-    slots, outputs = [], []
-    for name, value in name_outputs(definition.name, definition.outputs, result):
-        place = Place(definition.name, "output", name)
-        is_ref = isinstance(value, Ref)
-        output = unwrap(value, str(place), book, **place.details) if is_ref else value
-        stored = _prepare(book, output, None, place)
-        slots.append(Slot(name, output_history_id(call.call_id, name), stored.content_id))
-        prepared.append(stored)
-        outputs.append(output)
+    if inspection is not None:
+        inspection.finish()
+    outputs, stored = _prepare_outputs(call, result)
+    slots = tuple(
+        Slot(name, output_history_id(call.call_id, name), prepared_output.content_id)
+        for (name, _), prepared_output in zip(outputs, stored, strict=True)
+    )
     record = CallRecord(
         call_id=call.call_id,
         content_id=call.content_id,
@@ -94,10 +95,37 @@ def run(call: NewCall) -> MadeCall:
         started_us=started_us,
         duration_us=duration_us,
         inputs=call.inputs,
-        outputs=tuple(slots),
+        outputs=slots,
         parent=session.parent,
     )
-    return MadeCall(record, outputs, prepared)
+    return MadeCall(record, [output for _, output in outputs], [*prepared, *stored])
+
+
+def _prepare_outputs(call: NewCall, result: Any) -> tuple[list[tuple[str, Any]], list[Prepared]]:
+    """Return the outputs by name, as values, and what the book must take in of them."""
+    definition, book = call.definition, call.session.book
+    notes = definition.notes()
+    named = name_outputs(definition.name, definition.outputs, result)
+    outputs: list[tuple[str, Any]] = []
+    stored: list[Prepared] = []
+    for position, (name, value) in enumerate(named):
+        place = Place(definition.name, "output", name)
+        is_ref = isinstance(value, Ref)
+        output = unwrap(value, str(place), book, **place.details) if is_ref else value
+        note = NO_NOTE if notes is None else notes.of_output(position, len(named))
+        stored.append(_prepare(book, output, _noted_id(book, output, note, place), place, note))
+        outputs.append((name, output))
+    return outputs, stored
+
+
+def _noted_id(book: CallBook, output: Any, note: Note, place: Place) -> ContentId | None:
+    """Return the id of an output where its annotation says what decides it."""
+    if note.hasher is None:
+        return None
+    try:
+        return book.content_id(output, note.hasher)
+    except UsageError as error:
+        raise place.cannot("hashed", error) from error
 
 
 def _values_of_inputs(
@@ -108,6 +136,7 @@ def _values_of_inputs(
     The bytes are taken here, before the body runs: it may change what it is given.
     """
     content_ids = {slot.name: slot.content_id for slot in call.inputs}
+    notes = call.definition.notes()
     held = unwrap_held([value for _, value in call.arguments if isinstance(value, Ref)], book)
     values: list[tuple[str, Any]] = []
     prepared: list[Prepared] = []
@@ -122,16 +151,17 @@ def _values_of_inputs(
             value = unwrap(argument, str(place), book, **place.details)
         # A new argument at its default is no input, so nobody will ask for its value.
         if name in content_ids:
-            prepared.append(_prepare(book, value, content_ids[name], place))
+            note = NO_NOTE if notes is None else notes.of_argument(name)
+            prepared.append(_prepare(book, value, content_ids[name], place, note))
         values.append((name, value))
     return values, prepared
 
 
-def _prepare(book: CallBook, value: Any, content_id: ContentId | None, place: Place) -> Prepared:
-    """Take the bytes of ``value``; an error says which value it was."""
+def _prepare(
+    book: CallBook, value: Any, content_id: ContentId | None, place: Place, note: Note
+) -> Prepared:
+    """Take the bytes of ``value``; an error says which value it was, and which part of it."""
     try:
-        return book.prepare(value, content_id)
+        return book.prepare(value, content_id, note.codec)
     except UsageError as error:
-        raise UsageError(
-            f"{place} cannot be stored: {error}", **{**error.details, **place.details}
-        ) from error
+        raise place.cannot("stored", error) from error

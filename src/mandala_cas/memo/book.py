@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId
 from mandala_cas.model.outcomes import Outcome
 from mandala_cas.model.refs import Ref, RefLoader
+
+Hasher = Callable[[Any], Any]
 
 
 class Prepared(Protocol):
@@ -20,6 +22,17 @@ class Prepared(Protocol):
         ...
 
 
+class Impression(Protocol):
+    """What a value was like at some moment."""
+
+    def change_in(self, value: Any) -> str | None:
+        """Return where ``value`` is not like that any more, None if it is.
+
+        As it would be written behind the value's name; empty where no part can be named.
+        """
+        ...
+
+
 class CallBook(Protocol):
     """The calls on record, as the memoizer sees them. Several threads may ask at once."""
 
@@ -28,8 +41,13 @@ class CallBook(Protocol):
         """What refs of this book load their values with; the same object every time."""
         ...
 
-    def content_id(self, value: Any) -> ContentId:
-        """Return what ``value`` is.
+    @property
+    def checks_mutation(self) -> bool:
+        """Whether ops are to be held to leaving their inputs as they are."""
+        ...
+
+    def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
+        """Return what ``value`` is; ``hasher`` decides it in place of the value's type.
 
         Raises:
             UsageError: it, or a part of it, cannot be hashed; ``path`` in the details says which
@@ -74,11 +92,29 @@ class CallBook(Protocol):
         """Return calls on record that gave the value of ``ref``, that of its history first."""
         ...
 
-    def prepare(self, value: Any, content_id: ContentId | None = None) -> Prepared:
+    def impression(self, value: Any, hasher: Hasher | None = None) -> Impression:
+        """Remember what ``value`` is like, to tell later whether it was changed.
+
+        Raises:
+            UsageError: it cannot be hashed.
+        """
+        ...
+
+    def check_codec(self, codec_name: str) -> None:
+        """Refuse a codec that ``prepare`` would not know.
+
+        Raises:
+            UsageError: saying which there are.
+        """
+        ...
+
+    def prepare(
+        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+    ) -> Prepared:
         """Take the bytes of ``value``; what is done to it afterwards changes nothing.
 
-        ``content_id`` spares the hashing where the caller knows it. Nothing is on record yet, and
-        a value that the book has already costs little.
+        ``content_id`` spares the hashing where the caller knows it. ``codec_name`` is the one
+        codec to use. Nothing is on record yet, and a value that the book has already costs little.
 
         Raises:
             UsageError: the value cannot be stored; the message gives the reason.

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.annotations import Annotations, Notes
 from mandala_cas.memo.binding import Binder
 from mandala_cas.versions.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Definition:
-    """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared."""
+    """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared.
+
+    ``annotations`` are those of the function; most say nothing.
+    """
 
     name: str
     version: str
@@ -23,6 +27,15 @@ class Definition:
     binder: Binder
     outputs: tuple[str, ...] | None
     source: Source
+    annotations: Annotations
+
+    def notes(self) -> Notes | None:
+        """Return what the annotations say of inputs and outputs, None if nothing.
+
+        Raises:
+            UsageError: a marker stands where it has no meaning.
+        """
+        return self.annotations.notes(None if self.outputs is None else len(self.outputs))
 
 
 def name_of(function: Callable[..., Any]) -> str:

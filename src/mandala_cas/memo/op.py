@@ -12,6 +12,7 @@ from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
 from mandala_cas.memo.context import current
 from mandala_cas.memo.definition import Definition, check_function, check_texts, name_of
@@ -162,4 +163,5 @@ def _define(
         binder=Binder(function, op_name),
         outputs=declared_outputs(op_name, output_names, nout),
         source=Source(function),
+        annotations=Annotations(function, op_name),
     )

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.annotations import Notes
 from mandala_cas.memo.binding import Arguments
 from mandala_cas.memo.body import NewCall, run_and_record
-from mandala_cas.memo.book import CallBook
+from mandala_cas.memo.book import CallBook, Hasher
 from mandala_cas.memo.context import Session
 from mandala_cas.memo.definition import Definition
 from mandala_cas.memo.places import Place
@@ -39,7 +40,10 @@ def answer(
     """
     book = session.book
     arguments = definition.binder.bind(args, kwargs)
-    inputs = _inputs(definition, arguments, book)
+    notes = definition.notes()
+    if notes is not None:
+        _check_codecs(definition, notes, book)
+    inputs = _inputs(definition, arguments, book, notes)
     name, version = definition.name, definition.version
     call_id = call_history_id(name, version, [(i[0], i[1]) for i in inputs])
     record = book.find(call_id)
@@ -95,7 +99,21 @@ def run_plainly(definition: Definition, args: Sequence[Any], kwargs: Mapping[str
     return definition.function(*plain_args, **plain_kwargs)
 
 
-def _inputs(definition: Definition, arguments: Arguments, book: CallBook) -> list[_Input]:
+def _check_codecs(definition: Definition, notes: Notes, book: CallBook) -> None:
+    """Refuse annotations that name a codec which is not here, also where the call is on record."""
+    for codec_name, where in notes.codecs():
+        try:
+            book.check_codec(codec_name)
+        except UsageError as error:
+            raise UsageError(
+                f"{definition.name}: the annotation of {where} names a codec: {error}",
+                **{**error.details, "op": definition.name},
+            ) from error
+
+
+def _inputs(
+    definition: Definition, arguments: Arguments, book: CallBook, notes: Notes | None
+) -> list[_Input]:
     """Return the ids of the inputs that make up the call.
 
     A new argument at its default is none of them; in ``arguments`` the default takes its place.
@@ -107,15 +125,16 @@ def _inputs(definition: Definition, arguments: Arguments, book: CallBook) -> lis
         if new is not None and value is new:
             arguments[position] = (name, new.value)
             continue
+        hasher = None if notes is None else notes.of_argument(name).hasher
         if isinstance(value, Ref):
             history_id, content_id = value.history_id, value.content_id
         else:
             try:
-                content_id = book.content_id(value)
+                content_id = book.content_id(value, hasher)
             except UsageError as error:
                 raise _unhashable(definition, name, error) from error
             history_id = constant_history_id(content_id)
-        if new is not None and content_id == _default_id(definition, name, new, book):
+        if new is not None and content_id == _default_id(definition, name, new, book, hasher):
             arguments[position] = (name, new.value)
             continue
         inputs.append((name, history_id, content_id))
@@ -123,11 +142,15 @@ def _inputs(definition: Definition, arguments: Arguments, book: CallBook) -> lis
 
 
 def _default_id(
-    definition: Definition, name: str, default: NewArgument, book: CallBook
+    definition: Definition,
+    name: str,
+    default: NewArgument,
+    book: CallBook,
+    hasher: Hasher | None,
 ) -> ContentId:
     """Return the content id of a new argument's default."""
     try:
-        return default.content_id(book)
+        return default.content_id(book, hasher)
     except UsageError as error:
         raise _unhashable(definition, name, error, is_default=True) from error
 
@@ -137,15 +160,7 @@ def _unhashable(
 ) -> UsageError:
     """Return the error that names the op, the argument and the place in it."""
     place = Place(definition.name, "argument", name)
-    part = f"{name}{error.details.get('path', '')}"
-    if is_default:
-        part = f"the default {part}"
-    found = error.details.get("found")
-    of_type = f" (of type {found})" if found else ""
-    return UsageError(
-        f"{place}: {part}{of_type} cannot be hashed: {error.details.get('reason', error)}",
-        **{**error.details, **place.details},
-    )
+    return place.cannot("hashed", error, is_default=is_default)
 
 
 def _reuse(equal: CallRecord, call: NewCall) -> CallRecord:

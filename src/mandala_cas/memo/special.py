@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from mandala_cas.memo.book import CallBook
+from mandala_cas.memo.book import CallBook, Hasher
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.refs import Ref
 
@@ -14,23 +14,27 @@ T = TypeVar("T")
 class NewArgument:
     """The default of a parameter that calls on record do not have."""
 
-    __slots__ = ("_content_id", "value")
+    __slots__ = ("_content_ids", "value")
 
     def __init__(self, value: Any) -> None:
         """Wrap the default."""
         self.value = value
-        self._content_id: ContentId | None = None
+        # By the id of a hasher, which lives as long as the annotation that has it.
+        self._content_ids: dict[int, ContentId] = {}
 
-    def content_id(self, book: CallBook) -> ContentId:
-        """Return what the default is. Asked once: content ids do not depend on the book.
+    def content_id(self, book: CallBook, hasher: Hasher | None = None) -> ContentId:
+        """Return what the default is; ``hasher`` is that of the parameter.
 
-        Values are compared by this, not by ``==``, which for arrays and frames is not a bool.
+        Asked once: content ids do not depend on the book. Values are compared by this, not by
+        ``==``, which for arrays and frames is not a bool.
         """
-        if self._content_id is None:
+        known = self._content_ids.get(id(hasher))
+        if known is None:
             value = self.value
-            known = value.content_id if isinstance(value, Ref) else book.content_id(value)
-            self._content_id = known
-        return self._content_id
+            is_ref = isinstance(value, Ref)
+            known = value.content_id if is_ref else book.content_id(value, hasher)
+            self._content_ids[id(hasher)] = known
+        return known
 
     def __repr__(self) -> str:
         """Return what was written in the signature."""

@@ -69,6 +69,7 @@ class Settings:
     key: KeySource | None = None
     flush_after_s: float = 1.0
     cache_directory: str | os.PathLike[str] | None = None
+    check_mutation: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would decide silently."""
@@ -222,7 +223,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
     recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
-    book = ground.make_book(writer, recorder, log, loader)
+    book = ground.make_book(writer, recorder, log, loader, checks_mutation=settings.check_mutation)
     return Assembly(
         objects=objects,
         config=opened.config,
@@ -299,7 +300,13 @@ class _Ground:
         return recorder
 
     def make_book(
-        self, writer: LogWriter, recorder: Recorder, log: WholeLog, loader: RefLoader
+        self,
+        writer: LogWriter,
+        recorder: Recorder,
+        log: WholeLog,
+        loader: RefLoader,
+        *,
+        checks_mutation: bool,
     ) -> StoredCalls:
         """Return the calls on record, as the memoizer sees them."""
         condemned, journal = recorder.condemned, self.journal
@@ -339,6 +346,7 @@ class _Ground:
             creators=Creators(log.parts, self.lookup.dots),
             loader=loader,
             clock_us=now_us,
+            checks_mutation=checks_mutation,
         )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mandala_cas.codec.canonical import content_id
+from mandala_cas.codec.hooks import Hasher
+from mandala_cas.codec.impressions import ValueImpression
 from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.memo import recovery
@@ -35,6 +37,7 @@ class StoredCalls:
         creators: Creators,
         loader: RefLoader,
         clock_us: Callable[[], int],
+        checks_mutation: bool = False,
     ) -> None:
         """``loader`` is what the refs handed out carry."""
         self._lookup = lookup
@@ -44,10 +47,15 @@ class StoredCalls:
         self._creators = creators
         self._clock_us = clock_us
         self.loader = loader
+        self.checks_mutation = checks_mutation
 
-    def content_id(self, value: Any) -> ContentId:
+    def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
         """Return the content id of a value."""
-        return content_id(value)
+        return content_id(value, hasher=hasher)
+
+    def impression(self, value: Any, hasher: Hasher | None = None) -> ValueImpression:
+        """Remember what a value is like."""
+        return ValueImpression(value, hasher)
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the live record of a call, if there is one."""
@@ -98,9 +106,15 @@ class StoredCalls:
         """Return the op and output that gave each of these values, of those that have one."""
         return self._creators.origins_of(content_ids)
 
-    def prepare(self, value: Any, content_id: ContentId | None = None) -> PreparedValue:
+    def check_codec(self, codec_name: str) -> None:
+        """Refuse a codec that is not here."""
+        self._encoder.check_codec(codec_name)
+
+    def prepare(
+        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+    ) -> PreparedValue:
         """Take the bytes of a value."""
-        return self._encoder.prepare(value, content_id)
+        return self._encoder.prepare(value, content_id, codec_name)
 
     def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
         """Put the values and the call on record, as one."""

@@ -57,6 +57,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
         key: KeySource | None = None,
         flush_after: float = 1.0,
         cache_dir: str | os.PathLike[str] | None = None,
+        check_mutation: bool = False,
     ) -> None:
         """Open the store, or make it.
 
@@ -79,6 +80,8 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             flush_after: seconds of compute time that may wait to be committed.
             cache_dir: where this machine keeps what makes opening fast, the contents of files,
                 and the journals of buckets; by default in the user's cache directory.
+            check_mutation: hash inputs once more after an op has run, and raise an error that
+                names the argument which it changed.
 
         Raises:
             UsageError: the place is a file, or holds something else than a store; or the key that
@@ -98,6 +101,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             key=key,
             flush_after_s=flush_after,
             cache_directory=cache_dir,
+            check_mutation=check_mutation,
         )
         self._parts = assemble(settings, self)
         self._parts.recorder.after_flush = self._compact_in_passing

@@ -71,8 +71,20 @@ class ValueEncoder:
         self._is_condemned = is_condemned
         self._draw = draw
 
-    def prepare(self, value: Any, known_id: ContentId | None = None) -> PreparedValue:
+    def check_codec(self, codec_name: str) -> None:
+        """Refuse a codec that ``prepare`` could not use.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        self._codecs.named(codec_name)
+
+    def prepare(
+        self, value: Any, known_id: ContentId | None = None, codec_name: str | None = None
+    ) -> PreparedValue:
         """Hash and encode ``value``; ``known_id`` spares hashing one that was hashed already.
+
+        ``codec_name`` is the codec to use, which is no matter for a value that is stored already.
 
         Raises:
             UsageError: the value cannot be hashed, or no codec can store it.
@@ -81,7 +93,7 @@ class ValueEncoder:
         value_id = known_id if known_id is not None else content_id(value, digests)
         if self._is_stored(value_id):
             return PreparedValue(value_id, None)
-        encoded = self._codecs.encode(value, digests)
+        encoded = self._codecs.encode(value, digests, codec_name)
         if isinstance(value, File | Dir):
             check_taken(encoded, value_id)
         tier = tier_of(encoded.raw_size)

@@ -14,6 +14,7 @@ import pandas as pd
 from blake3 import blake3
 
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
+from mandala_cas.memo.book import Hasher
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId
 from mandala_cas.model.outcomes import Loaded, Outcome
@@ -30,6 +31,19 @@ class FakePrepared:
     value: Any
 
 
+@dataclass(frozen=True)
+class FakeImpression:
+    """The id that a value had."""
+
+    content_id: ContentId
+    hasher: Hasher | None
+
+    def change_in(self, value: Any) -> str | None:
+        """Compare the ids; name no part."""
+        now = value if self.hasher is None else ("custom", self.hasher(value))
+        return None if content_id_of(now) == self.content_id else ""
+
+
 class FakeBook:
     """Calls and values in dicts; counts what it is asked."""
 
@@ -41,12 +55,24 @@ class FakeBook:
         self.values: dict[ContentId, Any] = {}
         self.lost: set[ContentId] = set()
         self.asked: Counter[str] = Counter()
+        self.checks_mutation = False
+        self.codecs = {"words"}
+        self.codecs_used: list[tuple[Any, str | None]] = []
         self._ticks = 0
 
-    def content_id(self, value: Any) -> ContentId:
+    def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
         """Hash a text that tells values apart."""
         self.asked["content_id"] += 1
-        return content_id_of(value)
+        return content_id_of(value if hasher is None else ("custom", hasher(value)))
+
+    def impression(self, value: Any, hasher: Hasher | None = None) -> FakeImpression:
+        """Remember the id."""
+        return FakeImpression(self.content_id(value, hasher), hasher)
+
+    def check_codec(self, codec_name: str) -> None:
+        """Know one."""
+        if codec_name not in self.codecs:
+            raise UsageError(f"there is no codec named {codec_name!r}")
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Look it up."""
@@ -106,9 +132,12 @@ class FakeBook:
         self.asked["load_ref_value"] += 1
         return self._copy(ref)
 
-    def prepare(self, value: Any, content_id: ContentId | None = None) -> FakePrepared:
+    def prepare(
+        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+    ) -> FakePrepared:
         """Copy the value now. Locks, generators and refs cannot be stored."""
         self.asked["prepare"] += 1
+        self.codecs_used.append((value, codec_name))
         if content_id is None:
             content_id = content_id_of(value)
         return FakePrepared(content_id, copy.deepcopy(value))

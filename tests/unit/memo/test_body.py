@@ -145,7 +145,7 @@ class TestErrors:
             return x, (i for i in range(x))
 
         with pytest.raises(
-            UsageError, match=r"^split: output 'rest' cannot be stored: found a generator"
+            UsageError, match=r"^split: output 'rest': rest cannot be stored: found a generator"
         ) as raised:
             split(3)
 
@@ -158,11 +158,16 @@ class TestErrors:
         class Refusing(FakeBook):
             """A book that stores no numbers."""
 
-            def prepare(self, value: Any, content_id: ContentId | None = None) -> FakePrepared:
+            def prepare(
+                self,
+                value: Any,
+                content_id: ContentId | None = None,
+                codec_name: str | None = None,
+            ) -> FakePrepared:
                 """Refuse numbers."""
                 if isinstance(value, int):
                     raise UsageError("no codec for int")
-                return super().prepare(value, content_id)
+                return super().prepare(value, content_id, codec_name)
 
         runs = []
 

@@ -12,7 +12,7 @@ from tests.unit.memo.fake_book import FakeBook, content_id_of
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.op import op
-from mandala_cas.memo.special import NewArgDefault
+from mandala_cas.memo.special import NewArgDefault, NewArgument
 from mandala_cas.model.ids import constant_history_id
 from mandala_cas.model.refs import AtomRef, Ref
 
@@ -206,6 +206,17 @@ def test_a_default_that_cannot_be_hashed_says_so() -> None:
     f()
     with pytest.raises(UsageError, match=r"f: argument 'x': the default x\['lock'\] cannot be ha"):
         f(2)
+
+
+def test_it_has_an_id_for_each_hasher_and_is_asked_once_for_each() -> None:
+    """One default may stand at several parameters."""
+    book = FakeBook()
+    default = NewArgument(-2)
+
+    ids = [default.content_id(book, hasher) for hasher in (None, abs, None, abs)]
+
+    assert ids[:2] == ids[2:] == [content_id_of(-2), content_id_of(("custom", 2))]
+    assert book.asked["content_id"] == 2
 
 
 def test_it_prints_as_it_is_written() -> None:
