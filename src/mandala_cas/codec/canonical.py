@@ -10,7 +10,9 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_arrow import find_arrow_rule
 from mandala_cas.codec.canonical_objects import find_object_rule
+from mandala_cas.codec.canonical_polars import find_polars_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
 from mandala_cas.codec.canonical_tables import find_table_rule
 from mandala_cas.codec.digests import Digests
@@ -28,6 +30,8 @@ RULES.update(ARRAY_RULES)
 _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
     "numpy": find_array_rule,
     "pandas": find_table_rule,
+    "polars": find_polars_rule,
+    "pyarrow": find_arrow_rule,
 }
 
 # Classes come and go in a notebook, so they are not kept for this.
