@@ -92,7 +92,7 @@ def _bool_parts(chunks: Sequence[Any], kind: Any) -> Sequence[Any]:
 
 def _bools_in(chunk: Any) -> Array:
     """Return the truth values of a chunk, False where they are missing."""
-    found: Array = chunk.fill_null(value=False).to_numpy(zero_copy_only=False)
+    found: Array = chunk.fill_null(False).to_numpy(zero_copy_only=False)
     return found.astype(np.uint8)
 
 
@@ -191,16 +191,25 @@ def _dictionary_parts(chunks: Sequence[Any], kind: Any) -> Sequence[Any]:
 
 def _union_parts(chunks: Sequence[Any], kind: Any) -> Sequence[Any]:
     """Return a byte for each row, its type code, and the values of each type."""
-    codes = [np.asarray(chunk.type_codes).astype(np.uint8) for chunk in chunks]
+    codes = [_slots(chunk, 1, np.uint8) for chunk in chunks]
     is_dense = kind.mode == "dense"
     children = []
     for i, code in enumerate(kind.type_codes):
         parts = []
         for chunk, chunk_codes in zip(chunks, codes, strict=True):
             rows = np.flatnonzero(chunk_codes == code)
-            parts.append(chunk.field(i).take(np.asarray(chunk.offsets)[rows] if is_dense else rows))
+            places = _slots(chunk, 2, np.int32)[rows] if is_dense else rows
+            parts.append(chunk.field(i).take(places))
         children.append(_part(parts, kind.field(i).type))
     return joined(codes), children
+
+
+def _slots(chunk: Any, number: int, dtype: type) -> Array:
+    """Return the rows of a chunk in one of its buffers: pyarrow's own view forgets slices."""
+    buffer = chunk.buffers()[number]
+    if buffer is None:
+        return np.zeros(0, dtype)
+    return np.frombuffer(buffer, dtype)[chunk.offset : chunk.offset + len(chunk)]
 
 
 def _part(chunks: Sequence[Any], kind: Any) -> Deferred:

@@ -12,7 +12,7 @@ DEPTH_MAX: Final = 100
 
 # Arrow has no form for these that every reader has: their text stands for them.
 _AS_TEXT: Final = frozenset({"Categorical", "Enum", "Int128", "UInt128"})
-_NESTED: Final = frozenset({"List", "Array", "Struct"})
+_NESTED: Final = frozenset({"List", "Array", "Struct", "Map"})
 _SIMPLE: Final = frozenset(
     {
         *("Boolean", "Int8", "Int16", "Int32", "Int64", "Int128"),
@@ -36,7 +36,7 @@ def form_of(dtype: Any) -> Any:
     if isinstance(dtype, type):
         return name
     found = parameters(dtype)
-    if name in _NESTED and found[0] is None:
+    if name in _NESTED and any(part is None for part in found):
         return None
     return [name, *found]
 
@@ -69,6 +69,8 @@ def storage_of(dtype: Any) -> Any:
         return pl.Array(storage_of(dtype.inner), dtype.size)
     if name == "Struct":
         return pl.Struct({field.name: storage_of(field.dtype) for field in dtype.fields})
+    if name == "Map":
+        return pl.Map(storage_of(dtype.key), storage_of(dtype.value))
     return dtype
 
 
@@ -124,6 +126,13 @@ def _make_list(inner: Any, *, depth: int) -> Any:
     return pl.List(dtype_of(inner, depth))
 
 
+def _make_map(key: Any, value: Any, *, depth: int) -> Any:
+    """Return a dtype of maps, which not every version of Polars has."""
+    import polars as pl  # noqa: PLC0415 (heavy)
+
+    return pl.Map(dtype_of(key, depth), dtype_of(value, depth))
+
+
 def _make_array(inner: Any, size: int, *, depth: int) -> Any:
     """Return a dtype of lists of one size."""
     import polars as pl  # noqa: PLC0415 (heavy)
@@ -146,6 +155,7 @@ _PARAMETERS: Final[Mapping[str, Callable[[Any], Sequence[Any]]]] = {
     "Decimal": lambda dtype: (dtype.precision, dtype.scale),
     "List": lambda dtype: (form_of(dtype.inner),),
     "Array": lambda dtype: (form_of(dtype.inner), dtype.size),
+    "Map": lambda dtype: (form_of(dtype.key), form_of(dtype.value)),
     "Struct": _struct_parameters,
     "Enum": lambda dtype: (dtype.categories.to_list(),),
     "Categorical": _categorical_parameters,
@@ -154,6 +164,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
     **{name: _make_simple(name) for name in ("Datetime", "Duration", "Decimal", "Enum")},
     "List": _make_list,
     "Array": _make_array,
+    "Map": _make_map,
     "Struct": _make_struct,
     "Categorical": _make_categorical,
 }

@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
+from mandala_cas.codec.arrow import ArrowCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
+from mandala_cas.codec.pandas_scalars import PandasScalarCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
+from mandala_cas.codec.polars_tables import PolarsCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
@@ -81,12 +84,22 @@ class CodecRegistry:
         """
         return self._find(codec_name).runs_code
 
+    def is_fragile(self, codec_name: str) -> bool:
+        """Tell whether crafted bytes may crash the decoder.
+
+        Raises:
+            UnsupportedFormatError: there is no such codec here.
+        """
+        # A codec that was written before this was asked has a decoder of its own.
+        return getattr(self._find(codec_name), "is_fragile", False)
+
     def decode(
         self, codec_name: str, codec_version: int, header: bytes, payload: memoryview
     ) -> Any:
         """Return the value that these bytes hold.
 
-        The caller has verified the payload hash and, where ``runs_code``, who wrote it.
+        The caller has verified the payload hash and, where ``runs_code`` or ``is_fragile``, who
+        wrote it.
 
         Raises:
             UnsupportedFormatError: the codec is not here, or older than the bytes.
@@ -138,7 +151,16 @@ def default_registry() -> CodecRegistry:
     """Return a new registry with the codecs of mandala-cas."""
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
-    for codec in (PickleCodec(), TableCodec(), ArrayCodec(), PlainCodec()):
+    codecs: tuple[ValueCodec, ...] = (
+        PickleCodec(),
+        ArrowCodec(),
+        PolarsCodec(),
+        TableCodec(),
+        PandasScalarCodec(),
+        ArrayCodec(),
+        PlainCodec(),
+    )
+    for codec in codecs:
         registry.register(codec)
     return registry
 
