@@ -295,26 +295,32 @@ def _as_array(values: Any) -> Any:
 def _read_sparse(form: Mapping[str, Any], column: Any) -> Any:
     """Return a column of which only some values are kept."""
     import pandas as pd  # noqa: PLC0415 (heavy)
-    from pandas._libs.sparse import IntIndex  # noqa: PLC0415 (heavy; pandas has no other)
 
     subtype = _fixed_dtype(form["dtype"], "iufbmMcO")
     dtype = pd.SparseDtype(subtype, form["filling"])
+    kind: Any = "block" if form["blocks"] else "integer"
     if len(column) == 0:
-        return pd.arrays.SparseArray(np.zeros(0, subtype), dtype=dtype, kind=_sparse_kind(form))
-    places, values = carried_by(column).flatten().flatten()
+        return pd.arrays.SparseArray(np.zeros(0, subtype), dtype=dtype, kind=kind)
     if len(column) > np.iinfo(np.int32).max:
         raise ValueError("a sparse column is too long")
-    make: Any = IntIndex
-    index = make(len(column), _numbers(places).astype(np.int32))
-    if form["blocks"]:
-        index = index.to_block_index()
+    places, values = carried_by(column).flatten().flatten()
     kept = np.asarray(read_column(form["values"], values))
+    return _sparse_array(kept, _numbers(places).astype(np.int32), len(column), dtype, kind)
+
+
+def _sparse_array(kept: Any, places: Any, count: int, dtype: Any, kind: Any) -> Any:
+    """Return a sparse array of what is kept, by whatever this pandas has for it."""
+    import pandas as pd  # noqa: PLC0415 (heavy)
+
+    make: Any = getattr(pd.arrays.SparseArray, "from_indices", None)
+    if make is not None:
+        return make(kept, places, count, fill_value=dtype.fill_value, kind=kind)
+    from pandas._libs import sparse  # noqa: PLC0415 (heavy; pandas 3.0 and older have no other)
+
+    number: Any = sparse.IntIndex
+    index = number(count, places)
+    index = index.to_block_index() if kind == "block" else index
     return pd.arrays.SparseArray(kept, sparse_index=index, dtype=dtype)
-
-
-def _sparse_kind(form: Mapping[str, Any]) -> Any:
-    """Return how pandas numbers the values that are kept."""
-    return "block" if form["blocks"] else "integer"
 
 
 def _write_arrow(array: Any) -> tuple[Form, Any]:

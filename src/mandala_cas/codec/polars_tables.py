@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.arrow_streams import read_stream, write_stream
 from mandala_cas.codec.canonical import content_id
@@ -96,7 +98,11 @@ def _form(dtype: Any) -> Any:
 def _to_arrow(column: Any) -> Any:
     """Return the Arrow array of a column."""
     with refusing_panics(column.dtype):
-        return to_storage(column)
+        array = to_storage(column)
+        if storage_of(column.dtype) == column.dtype:
+            return array
+        # What a cast left where values are missing is not the same each time.
+        return array.take(np.arange(len(array)))
 
 
 def _assemble(table: Any) -> Any:
@@ -110,7 +116,11 @@ def _assemble(table: Any) -> Any:
         for name, dtype, column in zip(form["names"], dtypes, table.columns, strict=True)
     ]
     if form["of"] == "frame":
-        return pl.DataFrame(columns)
+        # By name: a list of series would give one without a name another.
+        frame = pl.DataFrame({column.name: column for column in columns})
+        if frame.width != len(columns):
+            raise ValueError("two columns have one name")
+        return frame
     (series,) = columns
     return series
 

@@ -218,8 +218,10 @@ class _Ground:
 
     def may_decode(self, copy: ValueCopy) -> bool:
         """Tell whether this user may decode a copy of a value."""
-        runs_code = self.codecs.runs_code(copy.record.codec_name)
-        return not runs_code or self.trust.allows_quietly(copy)
+        name = copy.record.codec_name
+        if self.codecs.runs_code(name):
+            return self.trust.allows_quietly(copy)
+        return not (self.codecs.is_fragile(name) and copy.is_forged())
 
     def make_recorder(self, writer: LogWriter, flush_after_s: float) -> Recorder:
         """Return what holds and commits what is computed."""
