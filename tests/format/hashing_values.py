@@ -11,6 +11,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 
 NAMES: dict[str, Any] = {
     "dt": dt,
@@ -22,6 +25,9 @@ NAMES: dict[str, Any] = {
     "PurePosixPath": PurePosixPath,
     "PureWindowsPath": PureWindowsPath,
     "np": np,
+    "pd": pd,
+    "pl": pl,
+    "pa": pa,
 }
 
 VALUES = [
@@ -126,6 +132,120 @@ VALUES = [
     "np.zeros(8191)",
     "np.zeros(8192)",
 ]
+
+
+# Units and dtypes are given wherever versions of a library choose differently.
+TABLES = [
+    "pd.DataFrame({'a': [1, 2], 'b': ['x', None]})",
+    "pd.DataFrame({'b': ['x', None], 'a': [1, 2]})",
+    "pd.DataFrame({'a': [1.5, np.nan]}, index=['x', 'y'])",
+    "pd.DataFrame({'a': [1]}).rename_axis('i').rename_axis(columns='c')",
+    "pd.DataFrame({'a': [1]}).set_flags(allows_duplicate_labels=False)",
+    "noted(pd.DataFrame({'a': [1]}), unit='m')",
+    "noted(pd.Series([1], name='a'), unit='m')",
+    "pd.Series([1, 2], dtype='int64')",
+    "pd.Series([1, None], dtype='Int64')",
+    "pd.Series([True, None], dtype='boolean')",
+    "pd.Series([1.5, None], dtype='Float32')",
+    "pd.Series(['\u00e9', None], dtype='string')",
+    "pd.Series(['a', 1], dtype=object)",
+    "pd.Series(pd.Categorical(['a', None], categories=['b', 'a'], ordered=True))",
+    "pd.Series(pd.Categorical(['a', None], categories=['a', 'b'], ordered=True))",
+    "pd.Series(pd.arrays.SparseArray([0, 0, 7]))",
+    "pd.Series(pd.arrays.SparseArray([np.nan, 1.5]))",
+    "pd.Series([1, None], dtype='int64[pyarrow]')",
+    "pd.Series([[1], None], dtype=pd.ArrowDtype(pa.list_(pa.int8())))",
+    "pd.Series([1 + 2j])",
+    "pd.Series(pd.interval_range(0, 2))",
+    "pd.Series(pd.period_range('2024', periods=2, freq='M'))",
+    "pd.Series(np.array(['2024-01-01', 'NaT'], 'M8[s]'))",
+    "pd.Series(pd.DatetimeIndex(np.array(['2024', 'NaT'], 'M8[ns]'), tz='UTC'))",
+    "pd.Index([1, 2], name='a', dtype='int64')",
+    "pd.MultiIndex.from_product([[1, 2], ['a', 'b']], names=['u', None])",
+    "pd.DatetimeIndex(np.array(['2024-01-31', '2024-02-29'], 'M8[ns]'))",
+    "pd.DatetimeIndex(np.array(['2024-01-31', '2024-02-29'], 'M8[ns]'), freq='ME')",
+    "pd.Categorical(['a'])",
+    "pd.array([1, None], dtype='Int64')",
+    "pd.Timestamp('2024-01-01').as_unit('ns')",
+    "pd.Timestamp('2024-01-01').as_unit('s')",
+    "pd.Timestamp('2024-01-01', tz=dt.timezone.utc).as_unit('ns')",
+    "pd.Timedelta(1, 's').as_unit('ns')",
+    "pd.NaT",
+    "pd.NA",
+    "pd.Period('2024', 'M')",
+    "pd.Interval(0, 1, closed='both')",
+    "pd.offsets.MonthEnd(2)",
+    "pd.offsets.Week(weekday=3)",
+    "pd.Int64Dtype()",
+    "pd.CategoricalDtype(['a', 'b'], ordered=True)",
+    "pd.ArrowDtype(pa.int8())",
+    "pa.table({'a': [1, None], 'b': ['x', None]})",
+    "pa.table({'a': [1]}).replace_schema_metadata({'made': 'here'})",
+    "pa.record_batch([pa.array([1])], names=['a'])",
+    "pa.array([1, 2])",
+    "pa.chunked_array([[1], [2]])",
+    "pa.array([1, None, 3], pa.uint8())",
+    "pa.array([1.5, None, float('nan')])",
+    "pa.array([1.5, float('nan')], pa.float32())",
+    "pa.array([True, None])",
+    "pa.array(['\u00e9', None, ''])",
+    "pa.array([b'a', None], pa.large_binary())",
+    "pa.array([b'ab', None], pa.binary(2))",
+    "pa.nulls(3)",
+    "pa.array([[1, None], None, []])",
+    "pa.array([[1, 2], None], pa.list_(pa.int8(), 2))",
+    "pa.array([{'a': 1, 'b': 'x'}, None, {'a': None, 'b': 'y'}])",
+    "pa.array([[('a', 1)], None], pa.map_(pa.string(), pa.int64()))",
+    "pa.array(['b', None, 'a']).dictionary_encode()",
+    "pa.array([Decimal('1.50'), None], pa.decimal128(5, 2))",
+    "pa.array([Decimal('-1.5')], pa.decimal256(50, 1))",
+    "pa.array([1, None], pa.timestamp('us', 'Europe/Berlin'))",
+    "pa.array([1, None], pa.date32())",
+    "pa.array([1], pa.time64('ns'))",
+    "pa.array([1], pa.duration('ms'))",
+    "pa.array(range(9000))",
+    "pa.scalar(1, pa.int16())",
+    "pa.scalar(None, pa.string())",
+    "pa.schema([pa.field('a', pa.int8(), False, {'unit': 'm'})])",
+    "pa.field('a', pa.list_(pa.int8()))",
+    "pa.dictionary(pa.int8(), pa.string(), True)",
+    "pl.DataFrame({'a': [1, None], 'b': ['x', None]})",
+    "pl.DataFrame({'b': ['x', None], 'a': [1, None]})",
+    "pl.DataFrame()",
+    "pl.Series('a', [1, 2], dtype=pl.Int64)",
+    "pl.Series('a', [1, None], dtype=pl.UInt16)",
+    "pl.Series('a', [2**100, None], dtype=pl.Int128)",
+    "pl.Series([1.5, None, float('nan')])",
+    "pl.Series([True, None])",
+    "pl.Series(['\u00e9', None, ''])",
+    "pl.Series([b'a', None])",
+    "pl.Series([None, None])",
+    "pl.Series([dt.date(2024, 2, 29), None])",
+    "pl.Series([dt.time(1, 2, 3)])",
+    "pl.Series([0, None], dtype=pl.Datetime('us', 'Europe/Berlin'))",
+    "pl.Series([1], dtype=pl.Duration('ns'))",
+    "pl.Series([Decimal('1.50'), None], dtype=pl.Decimal(10, 2))",
+    "pl.Series(['a', None], dtype=pl.Categorical)",
+    "pl.Series(['a', None], dtype=pl.Enum(['b', 'a']))",
+    "pl.Series(['a', None], dtype=pl.Enum(['a', 'b']))",
+    "pl.Series([[1, None], None, []])",
+    "pl.Series([[1, 2], None], dtype=pl.Array(pl.Int8, 2))",
+    "pl.Series([{'a': 1, 'b': 'x'}, None])",
+    "pl.Series([['a'], None], dtype=pl.List(pl.Enum(['a'])))",
+    "pl.Series([1, 'a', None], dtype=pl.Object)",
+    "pl.List(pl.Struct({'a': pl.Int8}))",
+    "pl.Datetime('ms', 'UTC')",
+]
+
+
+def noted(table: Any, **attributes: Any) -> Any:
+    """Return a table of pandas with attributes."""
+    table.attrs.update(attributes)
+    return table
+
+
+NAMES["noted"] = noted
+VALUES += TABLES
 
 
 def value_of(expression: str) -> Any:

@@ -1,6 +1,6 @@
 """A second implementation of ``docs/reference/hashing.md``, by the letter and for clarity.
 
-It knows the plain types and simple arrays, is slow, and shares no code with the library: what both
+It knows the plain types, simple arrays and tables, is slow, and shares no code with the library: what both
 agree on is what the page says.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from blake3 import blake3
+from tests.format.spec_tables import Rec, described
 
 
 def derive(context: str, data: bytes, size: int = 32) -> bytes:
@@ -69,8 +70,15 @@ def record(name: str, *fields: Any) -> bytes:
 
 def encoding(value: Any) -> bytes:
     """Return ``E`` of the page."""
+    part = described(value)
+    if isinstance(part, Rec):
+        return record(part.name, *part.fields)
+    if part is not None:
+        return encoding(part)
     if isinstance(value, np.ndarray):
-        data = np.ascontiguousarray(value).tobytes()
+        data: Any = np.ascontiguousarray(value).tobytes()
+        if value.dtype == object:
+            data = value.ravel().tolist()
         return record("ndarray", value.dtype.str, value.shape, data)
     if isinstance(value, np.generic):
         return record("scalar", np.asarray(value))
