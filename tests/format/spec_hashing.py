@@ -1,7 +1,7 @@
 """A second implementation of ``docs/reference/hashing.md``, by the letter and for clarity.
 
-It knows the plain types, simple arrays and tables, is slow, and shares no code with the library: what both
-agree on is what the page says.
+It knows the plain types, simple arrays and tables, is slow, and shares no code with the library:
+what both agree on is what the page says.
 """
 
 from __future__ import annotations
