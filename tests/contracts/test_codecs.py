@@ -15,13 +15,11 @@ from typing import Any
 
 import msgpack
 import numpy as np
-import pandas as pd
 import pytest
 
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
-from mandala_cas.codec.tables import TableCodec
 from mandala_cas.objectstore.api import Buffer
 from mandala_cas.testing.codecs import CodecSuite
 
@@ -169,87 +167,6 @@ class TestArrays(CodecSuite):
         ]
 
 
-def mixed_frame() -> pd.DataFrame:
-    """Return a frame with a column of every kind that is kept."""
-    return pd.DataFrame(
-        {
-            "int": [1, 2],
-            "half": np.array([1, 2], np.float16),
-            "bool": [True, False],
-            "text": ["x", None],
-            "object": pd.Series(["x", None], dtype=object),
-            "nan": pd.Series([np.nan, "x"], dtype=object),
-            "nullable": pd.array([1, None], dtype="Int8"),
-            "fraction": pd.array([1.5, None], dtype="Float32"),
-            "truth": pd.array([True, None], dtype="boolean"),
-            "string": pd.array(["é", None], dtype="string"),
-            "python": pd.array(["a", "b"], dtype=pd.StringDtype("python")),
-            "category": pd.Categorical(["u", None], categories=["v", "u"], ordered=True),
-            "codes": pd.Categorical([3, 3], categories=[4, 3]),
-            "time": np.array(["2024-02-29", "NaT"], "M8[s]"),
-            "span": np.array([1, 2], "m8[ns]"),
-            "zoned": pd.DatetimeIndex(["2024-10-27T00:30Z", "NaT"]).tz_convert("Europe/Berlin"),
-            "month": pd.period_range("2024-01", periods=2, freq="M"),
-        }
-    )
-
-
-class TestTables(CodecSuite):
-    """pandas."""
-
-    @pytest.fixture
-    def codec(self) -> TableCodec:
-        """Return the codec."""
-        return TableCodec()
-
-    @pytest.fixture
-    def makers(self) -> Makers:
-        """Return frames, series and indexes of every kind."""
-        pairs = [("a", 1), ("b", 2)]
-        return [
-            mixed_frame,
-            lambda: mixed_frame()[:0],
-            lambda: mixed_frame()["category"],
-            pd.DataFrame,
-            lambda: pd.DataFrame(index=["a", "b"]),
-            lambda: pd.DataFrame(np.arange(6.0).reshape(2, 3)),
-            lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]),
-            lambda: pd.DataFrame([[1, 2]], columns=[5, 3]),
-            lambda: pd.DataFrame(
-                [[1, 2]], columns=pd.MultiIndex.from_tuples(pairs, names=["u", 3])
-            ),
-            lambda: pd.DataFrame({"a": range(3000)}, index=pd.Index(range(3000, 0, -1), name="i")),
-            lambda: pd.Series([1.5, np.nan], index=["x", "y"], name=("a", 1)),
-            lambda: pd.Series([], dtype=object),
-            lambda: pd.Index(["a", None], dtype=object, name="n"),
-            lambda: pd.RangeIndex(1, 10, 3, name="r"),
-            lambda: pd.MultiIndex.from_product([[1, 2], ["a", "b"]], names=["u", None]),
-            lambda: pd.MultiIndex.from_arrays([[1, None], pd.to_datetime(["2024", "2025"])]),
-            lambda: pd.date_range("2024", periods=3, freq="h", tz="UTC"),
-            lambda: pd.CategoricalIndex(["a", "b"]),
-        ]
-
-    @pytest.fixture
-    def declined(self) -> Sequence[Any]:
-        """Return tables that Arrow or the header cannot hold exactly, and what is no table."""
-        return [
-            1.5,
-            np.arange(3),
-            pd.Categorical(["a"]),
-            pd.Timestamp("2024"),
-            pd.DataFrame({"a": [1, "x"]}),
-            pd.DataFrame({"a": pd.Series(["x", None, np.nan], dtype=object)}),
-            pd.Series([[1], [2]]),
-            pd.Series([1 + 2j]),
-            pd.Series(pd.interval_range(0, 3)),
-            pd.Series(pd.arrays.SparseArray([0, 0, 1])),
-            pd.DataFrame([[1]], columns=[object()]),
-            pd.DataFrame([[1, 2]], columns=pd.date_range("2024", periods=2)),
-            pd.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False),
-            pd.Series([1], name=np.float64(1)),
-        ]
-
-
 class Point:
     """A class of a user's."""
 
@@ -295,6 +212,7 @@ class WordsCodec:
     name = "words"
     version = 3
     runs_code = False
+    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether these are words."""

@@ -25,6 +25,7 @@ from numpy.ma import mrecords
 from tests.format import hashing_things as things
 from tests.format import hashing_values_custom as custom
 from tests.format import hashing_values_files as files
+from tests.format import hashing_values_tables as tables
 
 NAMES: dict[str, Any] = {
     "dt": dt,
@@ -47,6 +48,7 @@ NAMES: dict[str, Any] = {
     "types": types,
     **files.NAMES,
     **custom.NAMES,
+    **tables.NAMES,
 }
 
 # Arrays, scalars and dtypes of every kind.
@@ -449,6 +451,7 @@ VALUES = [
     *NESTED,
     *files.VALUES,
     *custom.VALUES,
+    *tables.VALUES,
 ]
 
 

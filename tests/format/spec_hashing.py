@@ -23,6 +23,7 @@ from blake3 import blake3
 # Each has `encode(value)`, which gives None for a value that it does not know. Objects come last.
 FURTHER = [
     "spec_hashing_custom",
+    "spec_hashing_tables",
     "spec_hashing_arrays",
     "spec_hashing_random",
     "spec_hashing_sparse",

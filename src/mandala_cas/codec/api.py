@@ -56,6 +56,14 @@ class ValueCodec(Protocol):
         """Whether decoding may run code of the writer's choosing."""
         ...
 
+    @property
+    def is_fragile(self) -> bool:
+        """Whether crafted bytes may crash the decoder, which is a library of somebody else's.
+
+        Then the signature of who placed the bytes is verified before ``decode`` sees them.
+        """
+        ...
+
     def can_encode(self, value: Any) -> bool:
         """Tell at a glance whether ``encode`` is worth a try; cheap, mostly by type."""
         ...

@@ -32,6 +32,7 @@ class ArrayCodec:
     name = "ndarray"
     version = 1
     runs_code = False
+    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is an array or scalar of NumPy's own."""

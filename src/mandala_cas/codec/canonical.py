@@ -10,9 +10,11 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_arrow import find_arrow_rule
 from mandala_cas.codec.canonical_custom import custom, find_custom_rule
 from mandala_cas.codec.canonical_files import FILE_RULES
 from mandala_cas.codec.canonical_objects import find_object_rule
+from mandala_cas.codec.canonical_polars import find_polars_rule
 from mandala_cas.codec.canonical_pydantic import find_model_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
 from mandala_cas.codec.canonical_sparse import find_sparse_rule
@@ -36,6 +38,8 @@ _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
     "pandas": find_table_rule,
     "pydantic": find_model_rule,
     "scipy": find_sparse_rule,
+    "polars": find_polars_rule,
+    "pyarrow": find_arrow_rule,
 }
 
 # Classes come and go in a notebook, so they are not kept for this.

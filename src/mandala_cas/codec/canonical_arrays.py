@@ -143,6 +143,15 @@ def _clean(chunk: Array, *, extended: bool) -> memoryview:
     return chunk.reshape(-1).view(np.uint8).data
 
 
+def one_nan(flat: Array) -> Array:
+    """Return contiguous floats with one kind of NaN: the same array where it has none."""
+    if not _has_nan(flat):
+        return flat
+    flat = flat.copy()
+    flat[np.isnan(flat)] = np.nan
+    return flat
+
+
 def _reals(flat: Array) -> Array:
     """Return the real and imaginary parts of a contiguous array, as one array."""
     if flat.dtype.kind == "f":

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import numpy as np
-
-from mandala_cas.codec.encoder import Data, Encoder, Record, Rule
+from mandala_cas.codec.canonical_arrow import type_of
+from mandala_cas.codec.canonical_offsets import frequency_of
+from mandala_cas.codec.encoder import Encoder, Rule
 from mandala_cas.codec.names import name_of
+from mandala_cas.codec.pandas_columns import column_of, zone_of
+from mandala_cas.codec.pieces import Deferred
 
 
 def find_table_rule(kind: type) -> Rule | None:
@@ -30,6 +32,8 @@ def find_table_rule(kind: type) -> Rule | None:
         return _encode_column
     if issubclass(kind, pandas.api.extensions.ExtensionDtype):
         return _encode_dtype
+    if issubclass(kind, pandas.tseries.offsets.BaseOffset):
+        return lambda encoder, offset: encoder.stand_in(frequency_of(offset))
     return {
         pandas.Timestamp: _encode_timestamp,
         pandas.Timedelta: lambda e, v: e.record("pandas.Timedelta", v.asm8),
@@ -47,13 +51,26 @@ def _is_of_pandas(kind: type) -> bool:
 
 def _encode_frame(encoder: Encoder, frame: Any) -> bytes:
     """Return the encoding of a frame: both its indexes, and its columns by position."""
-    columns = [column_of(frame.iloc[:, i].array) for i in range(frame.shape[1])]
-    return encoder.record("pandas.DataFrame", frame.index, frame.columns, columns)
+    columns = [_deferred(frame.iloc[:, i].array) for i in range(frame.shape[1])]
+    fields = (frame.index, frame.columns, columns)
+    return encoder.record("pandas.DataFrame", *fields, *_notes(frame))
 
 
 def _encode_series(encoder: Encoder, series: Any) -> bytes:
     """Return the encoding of a series."""
-    return encoder.record("pandas.Series", series.index, column_of(series.array), series.name)
+    fields = (series.index, column_of(series.array), series.name)
+    return encoder.record("pandas.Series", *fields, *_notes(series))
+
+
+def _deferred(array: Any) -> Deferred:
+    """Return a column that is looked at when its turn comes."""
+    return Deferred(lambda: column_of(array))
+
+
+def _notes(table: Any) -> tuple[Any, ...]:
+    """Return the attributes and the flag of a table, if there is anything to say."""
+    unique = not table.flags.allows_duplicate_labels
+    return (dict(table.attrs), unique) if table.attrs or unique else ()
 
 
 def _encode_index(encoder: Encoder, index: Any) -> bytes:
@@ -62,12 +79,17 @@ def _encode_index(encoder: Encoder, index: Any) -> bytes:
         # By value: levels may hold what no row has, in any order.
         levels = [column_of(index.get_level_values(i).array) for i in range(index.nlevels)]
         return encoder.record("pandas.MultiIndex", tuple(index.names), levels)
-    return encoder.record("pandas.Index", index.name, column_of(index.array))
+    frequency = getattr(index, "freq", None)
+    # The frequency of periods is part of their dtype.
+    if frequency is None or type(index).__name__ == "PeriodIndex":
+        return encoder.record("pandas.Index", index.name, column_of(index.array))
+    column = column_of(index.array)
+    return encoder.record("pandas.Index", index.name, column, frequency_of(frequency))
 
 
 def _encode_timestamp(encoder: Encoder, value: Any) -> bytes:
     """Return the encoding of a point in time."""
-    return encoder.record("pandas.Timestamp", value.asm8, _zone(value.tz))
+    return encoder.record("pandas.Timestamp", value.asm8, zone_of(value.tz))
 
 
 def _encode_dtype(encoder: Encoder, dtype: Any) -> bytes:
@@ -75,6 +97,8 @@ def _encode_dtype(encoder: Encoder, dtype: Any) -> bytes:
     categories = getattr(dtype, "categories", None)
     if categories is not None:
         return encoder.record("pandas.dtype", "category", categories, dtype.ordered)
+    if hasattr(dtype, "pyarrow_dtype"):
+        return encoder.record("pandas.dtype", "arrow", type_of(dtype.pyarrow_dtype))
     return encoder.record("pandas.dtype", str(dtype))
 
 
@@ -86,114 +110,13 @@ def _subclass_rule(base: Any) -> Rule:
         names = getattr(value, "_metadata", ())
         metadata = {name: getattr(value, name, None) for name in names if name != "_name"}
         name = name_of(type(value))
-        return encoder.record("pandas.subclass", name, base(value), metadata)
+        # What was noted on a table does not pass to the table that is made of it here.
+        notes = _notes(value) if hasattr(value, "flags") else ()
+        return encoder.record("pandas.subclass", name, base(value), metadata, *notes)
 
     return encode
-
-
-def _zone(zone: Any) -> Any:
-    """Return a time zone as pandas 3 has it: pandas 2 makes those of pytz."""
-    name = getattr(zone, "zone", None)
-    if type(zone).__module__.partition(".")[0] == "pytz" and isinstance(name, str):
-        return Record("zone", name)
-    return zone
 
 
 def _encode_column(encoder: Encoder, array: Any) -> bytes:
     """Return the encoding of an array of pandas."""
     return encoder.stand_in(column_of(array))
-
-
-def column_of(array: Any) -> Any:
-    """Return a column as something that is encoded without regard to pandas' own layout."""
-    import pandas as pd  # noqa: PLC0415 (heavy)
-
-    dtype = array.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind != "O":
-        return np.asarray(array)
-    if isinstance(dtype, np.dtype):
-        values = np.asarray(array, dtype=object)
-        strings = _strings("str", values.tolist())
-        return values if strings is None else strings
-    if isinstance(dtype, pd.StringDtype):
-        kind = "string" if dtype.na_value is pd.NA else "str"
-        if dtype.storage == "pyarrow":
-            strings = _arrow_strings(kind, array)
-            if strings is not None:
-                return strings
-        values = array.to_numpy(dtype=object, na_value=None)
-        return _strings(kind, values.tolist())
-    if isinstance(dtype, pd.CategoricalDtype):
-        codes = np.asarray(array.codes, dtype=np.int64)
-        categories = column_of(array.categories.array)
-        return Record("pandas.categorical", categories, bool(array.ordered), codes)
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        naive = np.asarray(array.tz_convert("UTC").tz_localize(None))
-        return Record("pandas.zoned", _zone(dtype.tz), naive)
-    if isinstance(dtype, pd.PeriodDtype):
-        return Record("pandas.periods", array.freqstr, np.asarray(array.asi8))
-    if isinstance(dtype, pd.IntervalDtype):
-        left, right = column_of(array.left.array), column_of(array.right.array)
-        return Record("pandas.intervals", array.closed, left, right)
-    return _other_column(array)
-
-
-def _other_column(array: Any) -> Any:
-    """Return a plain or nullable column, or any other by its elements."""
-    import pandas as pd  # noqa: PLC0415 (heavy)
-
-    if isinstance(array, pd.arrays.NumpyExtensionArray):
-        return column_of(array.to_numpy())
-    if isinstance(array, pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray):
-        plain = np.dtype(array.dtype.type)
-        zero = np.zeros((), plain).item()
-        values = array.to_numpy(dtype=plain, na_value=zero)
-        return Record("pandas.nullable", values, np.asarray(array.isna()))
-    return Record("pandas.other", str(array.dtype), list(array))
-
-
-def _strings(kind: str, values: list[Any]) -> Record | None:
-    """Return a column of strings, or None if something else is among them."""
-    import pandas as pd  # noqa: PLC0415 (heavy)
-
-    kinds = set(map(type, values))
-    if not kinds <= {str, type(None), float, type(pd.NA)}:
-        return None
-    present = np.ones(len(values), np.uint8)
-    if kinds - {str}:
-        if any(type(value) is float and value == value for value in values):  # noqa: PLR0124 (NaN)
-            return None
-        present = np.fromiter((type(value) is str for value in values), np.uint8, len(values))
-        values = [value if type(value) is str else "" for value in values]
-    whole = "".join(values)
-    text = whole.encode("utf-8", "surrogatepass")
-    if len(text) == len(whole):
-        sizes = np.fromiter(map(len, values), "<u8", len(values))
-    else:
-        encoded = (value.encode("utf-8", "surrogatepass") for value in values)
-        sizes = np.fromiter(map(len, encoded), "<u8", len(values))
-    count = len(values)
-    parts = (Data(present), Data(sizes.view(np.uint8)), Data(text))
-    return Record("pandas.strings", kind, count, *parts)
-
-
-def _arrow_strings(kind: str, array: Any) -> Record | None:
-    """Return a column of strings that Arrow holds, or None if its missing ones have letters."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy)
-
-    column = array.__arrow_array__()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    column = column.cast(pa.large_string())
-    count = len(column)
-    present = column.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8)
-    _, places, letters = column.buffers()
-    offsets = (
-        np.frombuffer(places, "<i8")[column.offset :][: count + 1] if count else np.zeros(1, "<i8")
-    )
-    sizes = np.diff(offsets)
-    if sizes[present == 0].any():
-        return None
-    text = b"" if letters is None else memoryview(letters)[offsets[0] : offsets[-1]]
-    parts = (Data(present), Data(sizes.view(np.uint8)), Data(text))
-    return Record("pandas.strings", kind, count, *parts)

@@ -18,6 +18,9 @@ NEEDED: Final[Mapping[str, str | None]] = {
     "ndarray": "numpy",
     "sparse": "scipy",
     "pandas": "pandas pyarrow",
+    "pandas-scalar": "pandas",
+    "polars": "polars pyarrow",
+    "arrow": "pyarrow",
     "parquet": "pandas polars pyarrow",
     "pickle": None,
 }

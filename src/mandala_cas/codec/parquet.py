@@ -33,6 +33,7 @@ class ParquetCodec:
     # A crafted file can abort the process, and who knows what else: only files of trusted writers
     # are read.
     runs_code = True
+    is_fragile = True
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is a table; nothing is imported to find out."""

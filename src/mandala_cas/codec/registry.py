@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
+from mandala_cas.codec.arrow import ArrowCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
@@ -15,9 +16,11 @@ from mandala_cas.codec.leaves import SafeLeaves
 from mandala_cas.codec.nested import NAME as NESTED
 from mandala_cas.codec.nested import NestedCodec
 from mandala_cas.codec.packages import missing_package, unknown_codec
+from mandala_cas.codec.pandas_scalars import PandasScalarCodec
 from mandala_cas.codec.parquet import ParquetCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
+from mandala_cas.codec.polars_tables import PolarsCodec
 from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.codec.tracked_files import TrackedFileCodec
@@ -130,15 +133,25 @@ class CodecRegistry:
 
     def may_run_code(self, codec_name: str) -> bool:
         """Tell whether decoding may run code; what a codec does that is not here, nobody knows."""
-        codec = self._codecs.get(codec_name)
+        codec = self._get(codec_name)
         return codec is None or codec.runs_code
+
+    def is_fragile(self, codec_name: str) -> bool:
+        """Tell whether crafted bytes may crash the decoder.
+
+        Raises:
+            UnsupportedFormatError: there is no such codec here.
+        """
+        # A codec that was written before this was asked has a decoder of its own.
+        return getattr(self._find(codec_name), "is_fragile", False)
 
     def decode(
         self, codec_name: str, codec_version: int, header: bytes, payload: memoryview
     ) -> Any:
         """Return the value that these bytes hold.
 
-        The caller has verified the payload hash and, where ``runs_code``, who wrote it.
+        The caller has verified the payload hash and, where ``runs_code`` or ``is_fragile``, who
+        wrote it.
 
         Raises:
             UnsupportedFormatError: the codec is not here, or older than the bytes.
@@ -201,7 +214,15 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
     """
     registry = CodecRegistry(with_hooks=True)
     # The last to be registered is asked first, and pickle only when all others declined.
-    codecs: list[ValueCodec] = [PickleCodec(), TableCodec(), SparseCodec(), ArrayCodec()]
+    codecs: list[ValueCodec] = [
+        PickleCodec(),
+        ArrowCodec(),
+        PolarsCodec(),
+        TableCodec(),
+        PandasScalarCodec(),
+        SparseCodec(),
+        ArrayCodec(),
+    ]
     # The contents of a file within another value could change before they are read.
     of_files = (FileCodec.name, DirCodec.name, TrackedFileCodec.name)
     codecs.append(NestedCodec(SafeLeaves(registry, NESTED, of_files)))

@@ -1,4 +1,4 @@
-"""pandas frames, series and indexes: one Arrow IPC stream.
+"""pandas frames, series, indexes, arrays and dtypes: one Arrow IPC stream.
 
 Columns are stored by position, under the names ``"0"``, ``"1"``, ...; labels, dtypes and indexes
 stand in the metadata of the schema, as a plain value, so that nothing depends on how a version of
@@ -15,8 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from mandala_cas.codec.api import DeclinedError
+from mandala_cas.codec.arrow_carried import one_chunk
+from mandala_cas.codec.arrow_streams import read_stream, write_stream
 from mandala_cas.codec.canonical import content_id
-from mandala_cas.codec.columns import read_column, write_column
+from mandala_cas.codec.columns import Form, read_column
+from mandala_cas.codec.pandas_indexes import ColumnWriter, check_index, read_index, take
 from mandala_cas.codec.plain import from_plain, to_plain
 from mandala_cas.objectstore.api import Buffer
 
@@ -31,15 +34,17 @@ _NOT_HELD: Final = (
     OverflowError,
     LookupError,
     AttributeError,
+    OSError,
 )
 
 
 class TableCodec:
-    """Frames, series and indexes of pandas' own classes."""
+    """Frames, series, indexes, arrays and dtypes of pandas' own classes."""
 
     name = "pandas"
     version = 1
     runs_code = False
+    is_fragile = True
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is a table; pandas is not imported to find out."""
@@ -47,8 +52,11 @@ class TableCodec:
         if pandas is None or not hasattr(pandas, "DataFrame"):
             return False
         kind = type(value)
-        return kind in {pandas.DataFrame, pandas.Series} or (
-            issubclass(kind, pandas.Index) and kind.__module__.partition(".")[0] == "pandas"
+        if kind in {pandas.DataFrame, pandas.Series}:
+            return True
+        parts = pandas.api.extensions.ExtensionArray | pandas.api.extensions.ExtensionDtype
+        return kind.__module__.partition(".")[0] == "pandas" and issubclass(
+            kind, pandas.Index | parts
         )
 
     def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
@@ -58,7 +66,7 @@ class TableCodec:
         try:
             table = _disassemble(value)
             _check(table, value)
-            return {}, (_to_stream(table),)
+            return {}, write_stream(table.schema, [table])
         except DeclinedError:
             raise
         except (*_NOT_HELD, pa.ArrowException) as error:
@@ -68,40 +76,25 @@ class TableCodec:
         """Return the table."""
         if header:
             raise ValueError("the header of a table says nothing")
-        return _assemble(_from_stream(payload))
-
-
-def _to_stream(table: Any) -> memoryview:
-    """Return a table as the bytes of an Arrow stream."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy)
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        # One batch, even of no rows: categories travel with it.
-        writer.write_batch(table)
-    return memoryview(sink.getvalue())
-
-
-def _from_stream(payload: memoryview) -> Any:
-    """Return the table in a stream, after checking what Arrow itself takes on trust."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy)
-
-    table = pa.ipc.open_stream(pa.py_buffer(payload)).read_all()
-    # Without this, offsets that point elsewhere are followed.
-    table.validate(full=True)
-    return table
+        return _assemble(read_stream(payload))
 
 
 def _disassemble(value: Any) -> Any:
-    """Return a pandas table as one batch of Arrow's."""
+    """Return a value of pandas as one batch of Arrow's."""
     import pandas as pd  # noqa: PLC0415 (heavy)
     import pyarrow as pa  # noqa: PLC0415 (heavy)
 
-    writer = _Writer()
-    form: dict[str, Any] = {}
+    writer = ColumnWriter()
+    form: Form = {}
     if isinstance(value, pd.Index):
         form["of"] = "index"
         form["index"] = writer.index(value)
+    elif isinstance(value, pd.api.extensions.ExtensionArray):
+        form["of"] = "array"
+        form["columns"] = [writer.column(value)]
+    elif isinstance(value, pd.api.extensions.ExtensionDtype):
+        form["of"] = "dtype"
+        form["columns"] = [writer.column(_empty_array(value))]
     elif isinstance(value, pd.Series):
         form["of"] = "series"
         form["index"] = writer.index(value.index)
@@ -112,9 +105,9 @@ def _disassemble(value: Any) -> Any:
         form["index"] = writer.index(value.index)
         form["columns"] = [writer.column(value.iloc[:, i].array) for i in range(value.shape[1])]
         form["labels"] = _labels(value.columns)
-    if not isinstance(value, pd.Index):
+    if isinstance(value, pd.DataFrame | pd.Series):
         if not value.flags.allows_duplicate_labels:
-            raise DeclinedError("flags are not kept")
+            form["unique"] = True
         if value.attrs:
             form["attrs"] = value.attrs
     names = [str(i) for i in range(len(writer.arrays))]
@@ -122,16 +115,27 @@ def _disassemble(value: Any) -> Any:
     return table.replace_schema_metadata({_FORM: to_plain(form)})
 
 
+def _empty_array(dtype: Any) -> Any:
+    """Return the array of no rows that tells of a dtype."""
+    import pandas as pd  # noqa: PLC0415 (heavy)
+
+    return pd.array([], dtype=dtype)
+
+
 def _assemble(table: Any) -> Any:
-    """Return the pandas table of an Arrow table."""
+    """Return what an Arrow table stands for."""
     import pandas as pd  # noqa: PLC0415 (heavy)
 
     form = from_plain(table.schema.metadata[_FORM])
-    columns = [table.column(i).combine_chunks() for i in range(table.num_columns)]
-    index = _read_index(form["index"], columns)
+    columns = [one_chunk(column) for column in table.columns]
+    if form["of"] in {"array", "dtype"}:
+        (part,) = form["columns"]
+        array = _array_of(read_column(part, take(columns, part)))
+        return array if form["of"] == "array" else array.dtype
+    index = read_index(form["index"], columns)
     if form["of"] == "index":
         return index
-    values = [read_column(part, _take(columns, part)) for part in form["columns"]]
+    values = [read_column(part, take(columns, part)) for part in form["columns"]]
     if any(len(column) != len(index) for column in values):
         raise ValueError("columns and index of a table differ in length")
     if form["of"] == "series":
@@ -144,87 +148,18 @@ def _assemble(table: Any) -> Any:
         made.columns = _read_labels(form["labels"])
     if "attrs" in form:
         made.attrs = form["attrs"]
+    if "unique" in form:
+        made.flags.allows_duplicate_labels = False
     return made
 
 
-class _Writer:
-    """Collects the Arrow arrays of one table, which are numbered as they come."""
-
-    def __init__(self) -> None:
-        """Have none."""
-        self.arrays: list[Any] = []
-
-    def column(self, array: Any) -> dict[str, Any]:
-        """Add a column; return its form."""
-        form, arrow = write_column(array)
-        form["at"] = len(self.arrays)
-        self.arrays.append(arrow)
-        return form
-
-    def index(self, index: Any) -> dict[str, Any]:
-        """Add the columns of an index; return its form."""
-        import pandas as pd  # noqa: PLC0415 (heavy)
-        import pyarrow as pa  # noqa: PLC0415 (heavy)
-
-        if isinstance(index, pd.RangeIndex):
-            ends = [index.start, index.stop, index.step]
-            return {"kind": "range", "range": ends, "name": index.name}
-        if isinstance(index, pd.MultiIndex):
-            levels = []
-            for level, codes in zip(index.levels, index.codes, strict=True):
-                form, arrow = write_column(level.array)
-                numbers = np.asarray(codes)
-                form["at"] = len(self.arrays)
-                form["index"] = type(level).__name__
-                masked = pa.array(numbers, mask=numbers < 0)
-                self.arrays.append(pa.DictionaryArray.from_arrays(masked, arrow))
-                levels.append(form)
-            return {"kind": "multi", "levels": levels, "names": list(index.names)}
-        form = self.column(index.array)
-        frequency = getattr(index, "freq", None)
-        if frequency is not None and not isinstance(index, pd.PeriodIndex):
-            form["frequency"] = frequency.freqstr
-        return {"kind": "plain", "column": form, "name": index.name}
-
-
-def _take(columns: Sequence[Any], form: Mapping[str, Any]) -> Any:
-    """Return the Arrow array that a form speaks of."""
-    at = form["at"]
-    if type(at) is not int or not 0 <= at < len(columns):
-        raise ValueError(f"there is no column {at!r}")
-    return columns[at]
-
-
-def _read_index(form: Mapping[str, Any], columns: Sequence[Any]) -> Any:
-    """Return the index of a form."""
+def _array_of(values: Any) -> Any:
+    """Return an array of pandas': what NumPy holds is wrapped in one."""
     import pandas as pd  # noqa: PLC0415 (heavy)
 
-    if form["kind"] == "range":
-        start, stop, step = form["range"]
-        return pd.RangeIndex(start, stop, step, name=form["name"])
-    if form["kind"] == "multi":
-        arrays = [_take(columns, level) for level in form["levels"]]
-        return pd.MultiIndex(
-            levels=[
-                _index_of(read_column(level, array.dictionary))
-                for level, array in zip(form["levels"], arrays, strict=True)
-            ],
-            codes=[array.indices.fill_null(-1).to_pylist() for array in arrays],
-            names=form["names"],
-        )
-    column = form["column"]
-    values = read_column(column, _take(columns, column))
-    index = _index_of(values, form["name"])
-    if "frequency" in column:
-        index.freq = column["frequency"]
-    return index
-
-
-def _index_of(values: Any, name: Any = None) -> Any:
-    """Return an index of exactly these values: pandas likes to find a better dtype."""
-    import pandas as pd  # noqa: PLC0415 (heavy)
-
-    return pd.Index(values, name=name, dtype=values.dtype, copy=False)
+    if not isinstance(values, np.ndarray):
+        return values
+    return pd.Series(values, dtype=values.dtype, copy=False).array
 
 
 def _series_of(values: Any, index: Any) -> Any:
@@ -234,25 +169,39 @@ def _series_of(values: Any, index: Any) -> Any:
     return pd.Series(values, index=index, dtype=values.dtype, copy=False)
 
 
-def _labels(columns: Any) -> dict[str, Any]:
-    """Return the labels of a frame: an index that is small enough for a header."""
+def _labels(columns: Any) -> Form:
+    """Return the labels of a frame: in a short form if that brings them back."""
+    form = _short_labels(columns)
+    if form is not None:
+        made = _read_labels(form)
+        try:
+            check_index(made, columns)
+            if content_id(made) == content_id(columns):
+                return form
+        except DeclinedError:
+            pass
+    # An index of its own, which has another length than the columns.
+    batch = _disassemble(columns)
+    return {"kind": "stream", "stream": b"".join(write_stream(batch.schema, [batch]))}
+
+
+def _short_labels(columns: Any) -> Form | None:
+    """Return labels as a list; None where that would not tell what they are."""
     import pandas as pd  # noqa: PLC0415 (heavy)
 
     if isinstance(columns, pd.RangeIndex):
         ends = [columns.start, columns.stop, columns.step]
         return {"kind": "range", "range": ends, "name": columns.name}
     if isinstance(columns, pd.MultiIndex):
-        labels, names = list(columns), list(columns.names)
-        return {"kind": "multi", "labels": labels, "names": names}
-    if isinstance(columns.dtype, np.dtype):
+        return {"kind": "multi", "labels": list(columns), "names": list(columns.names)}
+    if isinstance(columns.dtype, np.dtype) and columns.dtype.kind in "Oiufb":
         dtype = "object" if columns.dtype.kind == "O" else columns.dtype.str
     elif isinstance(columns.dtype, pd.StringDtype) and columns.dtype.na_value is not pd.NA:
         dtype = "str"
     else:
-        raise DeclinedError(f"labels of dtype {columns.dtype} are not kept in tables")
-    labels = columns.tolist()
+        return None
     form = {"kind": "plain", "dtype": dtype, "name": columns.name}
-    return {**form, "labels": labels}
+    return {**form, "labels": columns.tolist()}
 
 
 def _read_labels(form: Mapping[str, Any]) -> Any:
@@ -262,6 +211,8 @@ def _read_labels(form: Mapping[str, Any]) -> Any:
     if form["kind"] == "range":
         start, stop, step = form["range"]
         return pd.RangeIndex(start, stop, step, name=form["name"])
+    if form["kind"] == "stream":
+        return _assemble(read_stream(memoryview(form["stream"])))
     labels = form["labels"]
     if form["kind"] == "multi":
         return pd.MultiIndex.from_tuples(labels, names=form["names"])
@@ -276,39 +227,40 @@ def _check(table: Any, value: Any) -> None:
     """Decline what would not come back as it is, by reading it back."""
     import pandas as pd  # noqa: PLC0415 (heavy)
 
-    if len(value) > _COMPARED_ROWS:
+    is_table = isinstance(value, pd.DataFrame | pd.Series)
+    is_dtype = isinstance(value, pd.api.extensions.ExtensionDtype)
+    if not is_dtype and len(value) > _COMPARED_ROWS:
         # The types of a long table show in a few of its rows.
-        value = value[:_COMPARED_ROWS]
+        value = value.iloc[:_COMPARED_ROWS] if is_table else value[:_COMPARED_ROWS]
         table = _disassemble(value)
-    made = _assemble(_from_stream(_to_stream(table)))
+    made = _assemble(read_stream(memoryview(b"".join(write_stream(table.schema, [table])))))
     if type(made) is not type(value):
         raise DeclinedError(f"a {type(value).__name__} would come back as {type(made).__name__}")
-    parts = [(made, value)]
-    if not isinstance(value, pd.Index):
-        parts = [(made.index, value.index)]
-        if isinstance(value, pd.DataFrame):
-            parts.append((made.columns, value.columns))
-        if list(_dtypes(made)) != list(_dtypes(value)) or made.attrs != value.attrs:
-            raise DeclinedError("a column would come back with another dtype")
-    for new, old in parts:
-        _check_index(new, old)
+    if is_dtype and made != value:
+        raise DeclinedError(f"the dtype {value} would come back as {made}")
+    if isinstance(value, pd.Index):
+        check_index(made, value)
+    elif is_table:
+        check_index(made.index, value.index)
+    if isinstance(value, pd.DataFrame):
+        check_index(made.columns, value.columns)
+    if not is_dtype and _dtypes(made) != _dtypes(value):
+        raise DeclinedError("a column would come back with another dtype")
+    if isinstance(value, pd.api.extensions.ExtensionArray) and _frequency(made) != _frequency(
+        value
+    ):
+        raise DeclinedError("an array would lose its frequency")
     if content_id(made) != content_id(value):
         raise DeclinedError("a value in it would come back as another")
 
 
-def _check_index(new: Any, old: Any) -> None:
-    """Decline an index of which more than the values would differ."""
-    same = type(new) is type(old) and new.dtype == old.dtype and new.names == old.names
-    frequencies = getattr(new, "freq", None), getattr(old, "freq", None)
-    if not same or frequencies[0] != frequencies[1]:
-        raise DeclinedError(f"an index {old!r:.100} would come back as {new!r:.100}")
-    levels = (new.levels, old.levels) if hasattr(old, "levels") else ((), ())
-    for new_level, old_level in zip(*levels, strict=True):
-        _check_index(new_level, old_level)
+def _frequency(array: Any) -> Any:
+    """Return the frequency that some arrays of times know."""
+    return getattr(array, "freq", None)
 
 
 def _dtypes(value: Any) -> Sequence[Any]:
     """Return the dtypes of the columns."""
     import pandas as pd  # noqa: PLC0415 (heavy)
 
-    return [value.dtype] if isinstance(value, pd.Series) else value.dtypes.tolist()
+    return list(value.dtypes) if isinstance(value, pd.DataFrame) else [value.dtype]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mandala_cas.envelope.signatures import Signature
+from mandala_cas.errors import CorruptionError
 from mandala_cas.model.entries import ValueRecord
 from mandala_cas.model.ids import KeyId
 
@@ -25,6 +26,16 @@ class ValueCopy:
     signature: Signature | None
     created_us: int
     writer_key: KeyId | None = None
+
+    def is_forged(self) -> bool:
+        """Tell whether there is a signature, and it is not of that object by that key."""
+        if self.signature is None:
+            return False
+        try:
+            self.signature.verified_key()
+        except CorruptionError:
+            return True
+        return False
 
 
 def each_place_once(copies: Iterable[ValueCopy]) -> list[ValueCopy]:

@@ -267,8 +267,10 @@ class _Ground:
         What a segment of the user's says of a pickle makes it the user's own, for ever and for
         all who trust the user; ``pickle="allow"`` is no such promise.
         """
-        runs_code = self.codecs.may_run_code(copy.record.codec_name)
-        return not runs_code or self.trust.vouches_quietly(copy)
+        name = copy.record.codec_name
+        if self.codecs.may_run_code(name):
+            return self.trust.vouches_quietly(copy)
+        return not (self.codecs.is_fragile(name) and copy.is_forged())
 
     def find_kept(self, record: ValueRecord) -> File | Dir | None:
         """Return a value that this machine has as files already."""

@@ -161,6 +161,12 @@ class CodecSuite:
             assert encoded.raw_size == len(b"".join(encoded.payload))
             assert pack(unpack(encoded.header, name="a value", what="header")[0]) == encoded.header
 
+    def test_a_codec_says_how_its_bytes_are_to_be_met(self, codec: ValueCodec) -> None:
+        """Who may have written them is asked before they are decoded."""
+        assert isinstance(codec.runs_code, bool)
+        # Codecs that were written before this was asked need not say.
+        assert isinstance(getattr(codec, "is_fragile", False), bool)
+
     def test_other_values_are_left_to_other_codecs(
         self, codec: ValueCodec, declined: Sequence[Any]
     ) -> None:

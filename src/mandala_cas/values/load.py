@@ -179,6 +179,7 @@ class ValueLoader:
         failure: MandalaError | None = None
         for copy in copies:
             try:
+                self._check_fragile(copy)
                 if not self._codecs.runs_code(copy.record.codec_name) or self._trust.allows(copy):
                     allowed.append(copy)
                 else:
@@ -189,6 +190,17 @@ class ValueLoader:
         if allowed:
             return allowed, None
         return [], refused[0] if refused else failure
+
+    def _check_fragile(self, copy: ValueCopy) -> None:
+        """Refuse a forged copy of what is read by a parser that crafted bytes may crash.
+
+        Raises:
+            CorruptionError: its signature is not of this object, or not by this key.
+        """
+        # A stranger's table is read, and an unsigned one: what nobody forged has the hash that
+        # its writer gave it, and a name that can be held to account where there is one.
+        if copy.signature is not None and self._codecs.is_fragile(copy.record.codec_name):
+            copy.signature.verified_key()
 
     def _try_copies(self, tried: Mapping[ContentId, ValueCopy]) -> dict[ContentId, Outcome]:
         """Fetch all these copies at once; give each one's value, or what is wrong with it."""
@@ -240,6 +252,7 @@ class ValueLoader:
         # Without a segment it would count as this process's own.
         is_own = value.copy.segment is not None and self._trust.allows_quietly(value.copy)
         try:
+            self._check_fragile(value.copy)
             if self._codecs.runs_code(record.codec_name) and not (is_known or is_own):
                 return self._trust.refusal(value.copy)
         except MandalaError as error:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from tests.unit.codec.plain_strategies import is_same, values
@@ -36,6 +38,7 @@ class FractionCodec:
     name = "fractions"
     version = 2
     runs_code = False
+    is_fragile = False
 
     def __init__(self, padding: Any = "") -> None:
         """Put ``padding`` into each header."""
@@ -88,7 +91,13 @@ def test_plain_values_come_back(value: Any) -> None:
         (np.float64(1), "ndarray"),
         (pd.DataFrame({"a": [1]}), "pandas"),
         ({"a": np.arange(3)}, "nested"),
-        (pd.DataFrame({"a": [1, "x"]}), "pickle"),
+        (pd.DataFrame({"a": [1, "x"]}), "pandas"),
+        (pd.DataFrame({"a": [1, object]}), "pickle"),
+        (pd.Timestamp("2024"), "pandas-scalar"),
+        (pd.Categorical(["a"]), "pandas"),
+        (pl.DataFrame({"a": [1]}), "polars"),
+        (pa.table({"a": [1]}), "arrow"),
+        (pa.int64(), "arrow"),
         (Point(1.5), "nested"),
         ({"a": model()}, "pickle"),
         (model(), "pickle"),
@@ -102,6 +111,7 @@ def test_each_value_goes_to_the_first_codec_that_keeps_it(value: Any, name: str)
     assert found_name == name
     assert content_id(found) == content_id(value)
     assert REGISTRY.runs_code(name) == (name == "pickle")
+    assert REGISTRY.is_fragile(name) == (name in {"pandas", "polars", "arrow"})
 
 
 def test_codecs_of_users_come_first() -> None:

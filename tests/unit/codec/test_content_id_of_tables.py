@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mandala_cas.codec import canonical_tables
+from mandala_cas.codec import columns, pandas_columns
 from mandala_cas.codec.canonical import content_id
+from mandala_cas.errors import UsageError
 
 PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
 needs_str = pytest.mark.skipif(PANDAS < (2, 3), reason="this pandas has no dtype for str")
@@ -120,7 +123,51 @@ VALUES: list[Callable[[], Any]] = [
     lambda: table("m"),
     lambda: table("km"),
     lambda: pd.DataFrame({"a": [1]}),
+    lambda: pd.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False),
+    lambda: noted(pd.DataFrame({"a": [1]}), unit="m"),
+    lambda: noted(pd.DataFrame({"a": [1]}), unit="km"),
+    lambda: noted(table("m"), unit="m"),
+    lambda: noted(pd.Series([1]), unit="m"),
+    lambda: pd.Series([1]),
+    lambda: month_ends("ME"),
+    lambda: month_ends("BME"),
+    lambda: month_ends(pd.offsets.MonthEnd(normalize=True)),
+    lambda: month_ends(None),
+    lambda: pd.timedelta_range("1h", periods=2, freq="h"),
+    lambda: pd.TimedeltaIndex(["1h", "2h"]),
+    pd.offsets.MonthEnd,
+    lambda: pd.offsets.MonthEnd(2),
+    lambda: pd.offsets.Week(weekday=1),
+    lambda: pd.offsets.Week(weekday=2),
+    lambda: pd.offsets.CustomBusinessDay(holidays=["2024-01-01"]),
+    lambda: pd.offsets.CustomBusinessDay(holidays=["2024-01-02"]),
+    lambda: pd.Series(pd.arrays.SparseArray([0, 1, 0])),
+    lambda: pd.Series(pd.arrays.SparseArray([0, 0, 2])),
+    lambda: pd.Series(pd.arrays.SparseArray([0, 0, 1], fill_value=1)),
+    lambda: pd.Series(pd.arrays.SparseArray([0.0, 0.0, 1.0], fill_value=0.0)),
+    lambda: pd.Series(pd.arrays.SparseArray([np.nan, 1.0])),
+    lambda: pd.Series(pd.arrays.SparseArray([np.nan, 1.0, np.nan])),
+    lambda: pd.Series([1, None], dtype="int64[pyarrow]"),
+    lambda: pd.Series([1, 2], dtype="int32[pyarrow]"),
+    lambda: pd.Series([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
+    lambda: pd.Series([[1, 2], []], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
+    lambda: pd.ArrowDtype(pa.int8()),
+    lambda: pd.ArrowDtype(pa.int16()),
+    lambda: pd.Series([1 + 2j]),
+    lambda: pd.Series([1 - 2j]),
 ]
+
+
+def noted(table: Any, **attributes: Any) -> Any:
+    """Return a table with attributes."""
+    table.attrs.update(attributes)
+    return table
+
+
+def month_ends(frequency: Any) -> Any:
+    """Return days that several frequencies have."""
+    days = np.array(["2024-01-31", "2024-02-29"], "M8[ns]")
+    return pd.DatetimeIndex(days, freq=frequency)
 
 
 def test_different_tables_have_different_ids() -> None:
@@ -173,9 +220,7 @@ def test_parts_of_arrow_columns_are_what_they_show() -> None:
 
 @needs_str
 def test_missing_strings_have_no_letters() -> None:
-    """Arrow may keep some behind a missing one; then the slow way finds the same."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy)
-
+    """Arrow may keep some behind a missing one."""
     whole = pa.array(["a", "bb", "c"], pa.large_string())
     hidden = pa.Array.from_buffers(
         pa.large_string(), 3, [pa.py_buffer(b"\x05"), *whole.buffers()[1:]]
@@ -183,20 +228,17 @@ def test_missing_strings_have_no_letters() -> None:
     dtype: Any = pd.StringDtype("pyarrow", na_value=np.nan)
     column = dtype.__from_arrow__(hidden)
 
-    assert canonical_tables._arrow_strings("str", column) is None
     assert content_id(column) == content_id(pd.array(["a", None, "c"], dtype=dtype))
 
 
 def test_how_a_table_was_made_does_not_count() -> None:
-    """Blocks, ranges, unused levels and attributes are no part of what it says."""
+    """Blocks, ranges and unused levels are no part of what it says."""
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]})
     one_block = pd.DataFrame(np.array([[1, 4], [2, 5], [3, 6]]), columns=["a", "b"])
     numbered = frame.set_axis(pd.Index([0, 1, 2]))
-    noted = frame.copy()
-    noted.attrs["source"] = "here"
     pairs = pd.MultiIndex.from_product([["a", "b"], [1, 2]])
 
-    assert len({content_id(f) for f in (frame, one_block, numbered, noted)}) == 1
+    assert len({content_id(f) for f in (frame, one_block, numbered)}) == 1
     assert content_id(pairs[:2]) == content_id(pd.MultiIndex.from_tuples([("a", 1), ("a", 2)]))
 
 
@@ -204,4 +246,37 @@ def test_zones_of_pytz_are_zones() -> None:
     """With pandas 2 they come up where pandas 3 has those of the standard library."""
     zone = type("DstTzInfo", (dt.tzinfo,), {"__module__": "pytz.tzinfo", "zone": "Europe/Berlin"})()
 
-    assert content_id(canonical_tables._zone(zone)) == content_id(ZoneInfo("Europe/Berlin"))
+    assert content_id(pandas_columns.zone_of(zone)) == content_id(ZoneInfo("Europe/Berlin"))
+
+
+def test_how_a_sparse_column_is_kept_does_not_count() -> None:
+    """Nor whether it keeps what is the filling, or is numbered in blocks."""
+    places = np.array([0, 2], np.int32)
+    dtype = pd.SparseDtype("int64", 0)
+    kept = columns._sparse_array(np.array([0, 7]), places, 3, dtype, "integer")
+    blocks = pd.arrays.SparseArray([0, 0, 7], kind="block")
+
+    assert content_id(kept) == content_id(blocks) == content_id(pd.arrays.SparseArray([0, 0, 7]))
+
+
+def test_columns_of_arrow_may_come_in_chunks() -> None:
+    """Where pandas put them together."""
+    part = pd.Series([1, None], dtype="int64[pyarrow]")
+    both = pd.concat([part, part], ignore_index=True)
+
+    assert content_id(both) == content_id(pd.Series([1, None, 1, None], dtype="int64[pyarrow]"))
+
+
+def test_attributes_that_cannot_be_hashed_are_named() -> None:
+    """They are part of the value."""
+    with pytest.raises(UsageError, match="lock"):
+        content_id(noted(pd.Series([1]), guard=threading.Lock()))
+
+
+def test_calendars_of_business_days_count() -> None:
+    """A copy that pandas makes loses them, so they are no values of the tests above."""
+    weeks = [np.busdaycalendar("1111100"), np.busdaycalendar("1111000")]
+    days = [pd.offsets.CustomBusinessDay(calendar=week) for week in weeks]
+
+    assert content_id(days[0]) != content_id(days[1])
+    assert content_id(days[0]) == content_id(pd.offsets.CustomBusinessDay(calendar=weeks[0]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mandala_cas.blobs.store import BlobStore
@@ -34,7 +35,11 @@ class OnlyPickle:
 @op
 def something_to_load(kind: str) -> Any:
     """Return a value of a kind."""
-    return {"array": np.arange(3000.0), "pickle": [OnlyPickle(), "x" * 5000]}[kind]
+    return {
+        "array": np.arange(3000.0),
+        "pickle": [OnlyPickle(), "x" * 5000],
+        "table": pa.table({"a": np.arange(3000.0)}),
+    }[kind]
 
 
 @dataclass(frozen=True)
@@ -264,3 +269,40 @@ def test_the_name_of_a_blob_that_is_bad_is_not_used_again(there: Fixture) -> Non
     assert "~" in blob_name(hash_, there.unreadable.nonce_for(hash_))
     there.unreadable.discard(loose)
     assert there.unreadable.nonce_for(hash_) == b""
+
+
+def signature(*, forged: bool) -> Signature:
+    """Return a signature of a stranger, or one that only says so."""
+    key = SigningKey(bytes([7]) * 32)
+    signed = key.sign(b"another" if forged else b"message")
+    return Signature("a segment", key.public_key, b"message", signed)
+
+
+@pytest.mark.parametrize("where", ["on record", "promised"])
+def test_a_forged_table_is_not_handed_to_its_parser(where: str) -> None:
+    """Crafted bytes may crash that, and their writer cannot be held to account."""
+    there = Fixture("table")
+    found: dict[bool, Any] = {}
+    for forged in (False, True):
+        claim = signature(forged=forged)
+        if where == "on record":
+            there.copies = [replace(there.copy, segment="one", signature=claim)]
+            (found[forged],) = there.loader().load_each([there.content_id])
+            continue
+        others = Others({there.content_id: there.found}, claim)
+        there.copies = [replace(there.copy, record=replace(there.copy.record, location="packs/00"))]
+        (found[forged],) = there.loader(others).load_each([there.content_id])
+
+    assert isinstance(found[False], Loaded)
+    assert isinstance(found[True], CorruptionError)
+    assert "signature" in str(found[True])
+
+
+def test_a_forged_array_is_an_array() -> None:
+    """Its decoder is our own, so only its hash counts."""
+    there = Fixture("array")
+    there.copies = [replace(there.copy, segment="one", signature=signature(forged=True))]
+
+    (found,) = there.loader().load_each([there.content_id])
+
+    assert isinstance(found, Loaded)
