@@ -11,6 +11,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from PIL import Image
+
+
+def noted(image: Image.Image, **info: Any) -> Image.Image:
+    """Return an image with notes."""
+    image.info = dict(info)
+    return image
+
+
+def coloured(image: Image.Image, colours: bytes, mode: str) -> Image.Image:
+    """Return an image with a palette."""
+    image.putpalette(colours, mode)
+    return image
+
 
 NAMES: dict[str, Any] = {
     "dt": dt,
@@ -22,6 +36,9 @@ NAMES: dict[str, Any] = {
     "PurePosixPath": PurePosixPath,
     "PureWindowsPath": PureWindowsPath,
     "np": np,
+    "Image": Image,
+    "noted": noted,
+    "coloured": coloured,
 }
 
 VALUES = [
@@ -125,6 +142,20 @@ VALUES = [
     "np.array(['a', 'bc'])",
     "np.zeros(8191)",
     "np.zeros(8192)",
+    "Image.new('RGB', (2, 1), (1, 2, 3))",
+    "Image.new('RGB', (1, 2), (1, 2, 3))",
+    "Image.new('RGBA', (2, 1), (1, 2, 3, 4))",
+    "noted(Image.new('RGB', (2, 1), (1, 2, 3)), dpi=(72, 72))",
+    "Image.frombytes('1', (9, 2), bytes([255, 0, 1, 128]))",
+    "Image.new('L', (0, 3))",
+    "Image.new('L', (9, 2), 255)",
+    "Image.frombytes('I;16', (2, 1), bytes(range(4)))",
+    "Image.new('I', (2, 2), -5)",
+    "Image.new('F', (2, 2), 0.5)",
+    "coloured(Image.new('P', (2, 1), 1), bytes(range(9)), 'RGB')",
+    "coloured(Image.new('P', (2, 1), 1), bytes(range(8)), 'RGBA')",
+    "coloured(Image.new('PA', (2, 1)), bytes(range(9)), 'RGB')",
+    "Image.new('CMYK', (200, 100), (1, 2, 3, 4))",
 ]
 
 

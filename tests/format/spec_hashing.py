@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from blake3 import blake3
+from PIL import Image
 
 
 def derive(context: str, data: bytes, size: int = 32) -> bytes:
@@ -74,7 +75,27 @@ def encoding(value: Any) -> bytes:
         return record("ndarray", value.dtype.str, value.shape, data)
     if isinstance(value, np.generic):
         return record("scalar", np.asarray(value))
+    if isinstance(value, Image.Image):
+        return encode_image(value)
     return ENCODINGS[type(value)](value)
+
+
+def encode_image(image: Image.Image) -> bytes:
+    """Return the encoding of an image of Pillow's."""
+    mode = image.mode
+    width, height = image.size
+    if mode == "1":
+        data = bytes(
+            255 if image.getpixel((x, y)) else 0 for y in range(height) for x in range(width)
+        )
+    else:
+        data = image.tobytes("raw", mode)
+    palette = None
+    if mode in {"P", "PA"}:
+        assert image.palette is not None
+        palette = (image.palette.mode, bytes(image.getpalette(image.palette.mode) or ()))
+    name = f"{type(image).__module__}:{type(image).__qualname__}"
+    return record("PIL.Image", name, mode, image.size, palette, data, {"info": image.info})
 
 
 def encode_int(value: int) -> bytes:

@@ -10,9 +10,12 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
+from mandala_cas.codec.canonical_images import find_image_rule
+from mandala_cas.codec.canonical_jax import find_jax_rule
 from mandala_cas.codec.canonical_objects import find_object_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
 from mandala_cas.codec.canonical_tables import find_table_rule
+from mandala_cas.codec.canonical_torch import find_torch_rule
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
 from mandala_cas.errors import UsageError
@@ -28,6 +31,10 @@ RULES.update(ARRAY_RULES)
 _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
     "numpy": find_array_rule,
     "pandas": find_table_rule,
+    "torch": find_torch_rule,
+    "jax": find_jax_rule,
+    "jaxlib": find_jax_rule,
+    "PIL": find_image_rule,
 }
 
 # Classes come and go in a notebook, so they are not kept for this.
