@@ -8,9 +8,12 @@ from typing import Any, Final
 from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
+from mandala_cas.codec.images import ImageCodec
+from mandala_cas.codec.models import ModelCodec
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.tables import TableCodec
+from mandala_cas.codec.tensors import TensorCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
 
@@ -138,7 +141,15 @@ def default_registry() -> CodecRegistry:
     """Return a new registry with the codecs of mandala-cas."""
     registry = CodecRegistry()
     # The last to be registered is asked first, and pickle only when all others declined.
-    for codec in (PickleCodec(), TableCodec(), ArrayCodec(), PlainCodec()):
+    for codec in (
+        PickleCodec(),
+        ModelCodec(),
+        ImageCodec(),
+        TensorCodec(),
+        TableCodec(),
+        ArrayCodec(),
+        PlainCodec(),
+    ):
         registry.register(codec)
     return registry
 
