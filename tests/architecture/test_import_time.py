@@ -9,9 +9,11 @@ import sys
 import pytest
 
 HEAVY = [
+    "PIL",
     "cloudpickle",
     "cryptography",
     "fsspec",
+    "jax",
     "pandas",
     "polars",
     "pyarrow",
@@ -19,6 +21,7 @@ HEAVY = [
     "s3fs",
     "scipy",
     "sklearn",
+    "skops",
     "torch",
 ]
 SCRIPT = """

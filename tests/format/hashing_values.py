@@ -25,6 +25,7 @@ from numpy.ma import mrecords
 from tests.format import hashing_things as things
 from tests.format import hashing_values_custom as custom
 from tests.format import hashing_values_files as files
+from tests.format import hashing_values_images as images
 from tests.format import hashing_values_tables as tables
 
 NAMES: dict[str, Any] = {
@@ -49,6 +50,7 @@ NAMES: dict[str, Any] = {
     **files.NAMES,
     **custom.NAMES,
     **tables.NAMES,
+    **images.NAMES,
 }
 
 # Arrays, scalars and dtypes of every kind.
@@ -452,6 +454,7 @@ VALUES = [
     *files.VALUES,
     *custom.VALUES,
     *tables.VALUES,
+    *images.VALUES,
 ]
 
 

@@ -28,6 +28,7 @@ FURTHER = [
     "spec_hashing_random",
     "spec_hashing_sparse",
     "spec_hashing_files",
+    "spec_hashing_images",
     "spec_hashing_objects",
 ]
 

@@ -13,12 +13,15 @@ from mandala_cas.codec.canonical_arrays import ARRAY_RULES, find_array_rule
 from mandala_cas.codec.canonical_arrow import find_arrow_rule
 from mandala_cas.codec.canonical_custom import custom, find_custom_rule
 from mandala_cas.codec.canonical_files import FILE_RULES
+from mandala_cas.codec.canonical_images import find_image_rule
+from mandala_cas.codec.canonical_jax import find_jax_rule
 from mandala_cas.codec.canonical_objects import find_object_rule
 from mandala_cas.codec.canonical_polars import find_polars_rule
 from mandala_cas.codec.canonical_pydantic import find_model_rule
 from mandala_cas.codec.canonical_scalars import SCALAR_RULES
 from mandala_cas.codec.canonical_sparse import find_sparse_rule
 from mandala_cas.codec.canonical_tables import find_table_rule
+from mandala_cas.codec.canonical_torch import find_torch_rule
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
 from mandala_cas.codec.hooks import Hasher, after_registering_a_hasher
@@ -40,6 +43,10 @@ _FINDERS: Final[Mapping[str, Callable[[type], Rule | None]]] = {
     "scipy": find_sparse_rule,
     "polars": find_polars_rule,
     "pyarrow": find_arrow_rule,
+    "torch": find_torch_rule,
+    "jax": find_jax_rule,
+    "jaxlib": find_jax_rule,
+    "PIL": find_image_rule,
 }
 
 # Classes come and go in a notebook, so they are not kept for this.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
 from mandala_cas.codec.names import name_of
 from mandala_cas.envelope.hashing import new_hasher
+from mandala_cas.objectstore.api import Buffer
 
 _CHUNK_BYTES: Final = 4 << 20
 _EXTENDED_SIZE: Final = 10
@@ -52,7 +53,7 @@ def encode_array(encoder: Encoder, value: Array) -> bytes:
         return encoder.record("fields", array.shape, parts, name_of(dtype.type))
     if dtype.kind in "OT":
         return encoder.record("ndarray", f"|{dtype.kind}", array.shape, array.ravel().tolist())
-    return encoder.record("ndarray", dtype.str, array.shape, _data_of(array))
+    return encoder.record("ndarray", dtype.str, array.shape, data_of(array))
 
 
 def _encode_scalar(encoder: Encoder, value: np.generic) -> bytes:
@@ -88,7 +89,7 @@ def _encode_ufunc(encoder: Encoder, value: np.ufunc) -> bytes:
     raise RefusalError("it cannot be found by its name", value, "pass a Python function instead")
 
 
-def _data_of(array: Array) -> Data:
+def data_of(array: Array) -> Data:
     """Return the bytes of an array in C order, with one kind of NaN and no padding."""
     if array.nbytes == 0:
         return Data(b"")
@@ -99,12 +100,16 @@ def _data_of(array: Array) -> Data:
             return Data(flat.view(np.uint8))
     size = array.nbytes // _EXTENDED_SLOT * _EXTENDED_SIZE if extended else array.nbytes
     # In pieces, so that a large array is never copied whole.
-    cleaned = (_clean(chunk, extended=extended) for chunk in _chunks(array))
+    return data_in_pieces(size, (_clean(chunk, extended=extended) for chunk in chunks_of(array)))
+
+
+def data_in_pieces(size: int, pieces: Iterable[Buffer]) -> Data:
+    """Return data of ``size`` bytes of which no more than a piece is in memory at a time."""
     if size < BIG:
-        return Data(b"".join(cleaned))
+        return Data(b"".join(pieces))
     hasher = new_hasher(size)
-    for chunk in cleaned:
-        hasher.update(chunk)
+    for piece in pieces:
+        hasher.update(piece)
     return Data(size, hasher.digest())
 
 
@@ -113,7 +118,7 @@ def _is_extended(dtype: np.dtype[Any]) -> bool:
     return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63
 
 
-def _chunks(array: Array) -> Iterator[Array]:
+def chunks_of(array: Array) -> Iterator[Array]:
     """Yield the elements in C order, as contiguous arrays of moderate size."""
     if array.flags.c_contiguous:
         flat = array.reshape(-1)
@@ -123,7 +128,7 @@ def _chunks(array: Array) -> Iterator[Array]:
     row_bytes = array.nbytes // len(array)
     if row_bytes > _CHUNK_BYTES and array.ndim > 1:
         for row in array:
-            yield from _chunks(row)
+            yield from chunks_of(row)
         return
     step = max(1, _CHUNK_BYTES // row_bytes)
     for start in range(0, len(array), step):

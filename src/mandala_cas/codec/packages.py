@@ -21,6 +21,9 @@ NEEDED: Final[Mapping[str, str | None]] = {
     "pandas-scalar": "pandas",
     "polars": "polars pyarrow",
     "arrow": "pyarrow",
+    "tensors": "torch jax",
+    "image": "Pillow",
+    "skops": "skops",
     "parquet": "pandas polars pyarrow",
     "pickle": None,
 }

@@ -12,7 +12,9 @@ from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_d
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
 from mandala_cas.codec.hooks import registered_codec, registered_codecs
+from mandala_cas.codec.images import ImageCodec
 from mandala_cas.codec.leaves import SafeLeaves
+from mandala_cas.codec.models import ModelCodec
 from mandala_cas.codec.nested import NAME as NESTED
 from mandala_cas.codec.nested import NestedCodec
 from mandala_cas.codec.packages import missing_package, unknown_codec
@@ -23,6 +25,7 @@ from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.polars_tables import PolarsCodec
 from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
+from mandala_cas.codec.tensors import TensorCodec
 from mandala_cas.codec.tracked_files import TrackedFileCodec
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
@@ -216,6 +219,8 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
     # The last to be registered is asked first, and pickle only when all others declined.
     codecs: list[ValueCodec] = [
         PickleCodec(),
+        ModelCodec(),
+        ImageCodec(),
         ArrowCodec(),
         PolarsCodec(),
         TableCodec(),
@@ -226,6 +231,8 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
     # The contents of a file within another value could change before they are read.
     of_files = (FileCodec.name, DirCodec.name, TrackedFileCodec.name)
     codecs.append(NestedCodec(SafeLeaves(registry, NESTED, of_files)))
+    # Before that, so that a dict of tensors becomes one file that other programs can read.
+    codecs.append(TensorCodec())
     if places is not None:
         codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
     for codec in [*codecs, PlainCodec()]:
