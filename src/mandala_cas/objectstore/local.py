@@ -19,11 +19,19 @@ from pathlib import Path
 from typing import Final
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    MappedObject,
+    ObjectInfo,
+    Parts,
+)
 from mandala_cas.objectstore.buffers import flat_target
 from mandala_cas.objectstore.disk import reading, writing
 from mandala_cas.objectstore.files import publish, publish_once, same_bytes, write_file
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
+from mandala_cas.objectstore.maps import map_file
 from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range, is_name
 from mandala_cas.objectstore.platforms import NO_LINKS, Platform, running_platform
@@ -86,7 +94,7 @@ class LocalObjectStore:
             self._publish(path, parts)
             self._platform.sync_directory(path.parent)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects; each directory is synced once."""
         paths = {name: self._path(name) for name in objects}
         for name, parts in objects.items():
@@ -153,6 +161,23 @@ class LocalObjectStore:
         path = self._path(name)
         with reading(name, self._root), path.open("rb", buffering=0) as file:
             return _fill(file, offset, target)
+
+    @property
+    def maps_objects(self) -> bool:
+        """Whether a deleted file stays for who has mapped it.
+
+        That is so on a disk of this host, but on Windows, where a map would keep the file from
+        being deleted. Where another host deletes it, reading a map would end the process.
+        """
+        return self._platform.keeps_unlinked and self.capabilities.strong_list
+
+    def map_object(self, name: str) -> MappedObject | None:
+        """Return an object as a private map; None where maps are not to be had."""
+        path = self._path(name)
+        if not self.maps_objects:
+            return None
+        with reading(name, self._root), path.open("rb", buffering=0) as file:
+            return map_file(file)
 
     def get_many(self, names: Sequence[str]) -> list[bytes | None]:
         """Return several objects."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from mandala_cas.errors import NotFoundError, UsageError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
+from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, Parts
 from mandala_cas.objectstore.buffers import flat_target, joined
 from mandala_cas.objectstore.filesystems import make_filesystem, split_url
 from mandala_cas.objectstore.foreign import (
@@ -111,7 +111,7 @@ class RemoteObjectStore:
         with self._border.crossing_to_bucket("put", name):
             self._tree.write(name, buffers)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects at the same time, as many as fit into a bounded memory."""
         for name in objects:
             check_name(name)
