@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mandala_cas.envelope.compression import Compressible
+from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.envelope.seal import Envelope, Kind, Sealed, sealing, unseal
 from mandala_cas.model.entries import Tier, ValueRecord
@@ -30,7 +30,7 @@ def seal_value(
     payload: Parts,
     *,
     payload_digest: bytes | None = None,
-    compressible: Compressible = "sample",
+    hint: CompressionHint = "sample",
 ) -> Sealed:
     """Return a value envelope; it may hold views of ``payload``.
 
@@ -40,9 +40,7 @@ def seal_value(
         UsageError: the codec's header is too large.
     """
     named = (payload_hash, codec_name, codec_version, codec_header)
-    parts = tuple(
-        sealing_value(*named, payload, payload_digest=payload_digest, compressible=compressible)
-    )
+    parts = tuple(sealing_value(*named, payload, payload_digest=payload_digest, hint=hint))
     return Sealed(parts, size_of(parts))
 
 
@@ -54,7 +52,7 @@ def sealing_value(
     payload: Parts,
     *,
     payload_digest: bytes | None = None,
-    compressible: Compressible = "sample",
+    hint: CompressionHint = "sample",
 ) -> Iterator[Buffer]:
     """Yield a value envelope part by part, as ``seal_value`` returns it at once.
 
@@ -67,9 +65,7 @@ def sealing_value(
         _VERSION: codec_version,
         _HEADER: codec_header,
     }
-    return sealing(
-        Kind.VALUE, header, payload, payload_digest=payload_digest, compressible=compressible
-    )
+    return sealing(Kind.VALUE, header, payload, payload_digest=payload_digest, hint=hint)
 
 
 def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
+from mandala_cas.codec.chunks import CHUNK_SIZE, chunks
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
 from mandala_cas.codec.names import name_of
 from mandala_cas.envelope.hashing import new_hasher
 
-_CHUNK_BYTES: Final = 4 << 20
 _EXTENDED_SIZE: Final = 10
 _EXTENDED_SLOT: Final = 16
 
@@ -88,7 +87,7 @@ def _data_of(array: Array) -> Data:
             return Data(flat.view(np.uint8))
     size = array.nbytes // _EXTENDED_SLOT * _EXTENDED_SIZE if extended else array.nbytes
     # In pieces, so that a large array is never copied whole.
-    cleaned = (_clean(chunk, extended=extended) for chunk in _chunks(array))
+    cleaned = (_clean(chunk, extended=extended) for chunk in chunks(array))
     if size < BIG:
         return Data(b"".join(cleaned))
     hasher = new_hasher(size)
@@ -100,23 +99,6 @@ def _data_of(array: Array) -> Data:
 def _is_extended(dtype: np.dtype[Any]) -> bool:
     """Tell whether the numbers are 80-bit ones of x86, in slots of 16 bytes."""
     return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63
-
-
-def _chunks(array: Array) -> Iterator[Array]:
-    """Yield the elements in C order, as contiguous arrays of moderate size."""
-    if array.flags.c_contiguous:
-        flat = array.reshape(-1)
-        step = max(1, _CHUNK_BYTES // array.dtype.itemsize)
-        yield from (flat[start : start + step] for start in range(0, flat.size, step))
-        return
-    row_bytes = array.nbytes // len(array)
-    if row_bytes > _CHUNK_BYTES and array.ndim > 1:
-        for row in array:
-            yield from _chunks(row)
-        return
-    step = max(1, _CHUNK_BYTES // row_bytes)
-    for start in range(0, len(array), step):
-        yield np.ascontiguousarray(array[start : start + step]).reshape(-1)
 
 
 def _clean(chunk: Array, *, extended: bool) -> memoryview:
@@ -145,7 +127,7 @@ def _has_nan(flat: Array) -> bool:
     reals = _reals(flat)
     # The minimum is NaN if one of them is. It takes a fraction of the time of `isnan`, and no
     # threads: those of a linear algebra library would fight with the ones that hash.
-    step = _CHUNK_BYTES // reals.dtype.itemsize
+    step = CHUNK_SIZE // reals.dtype.itemsize
     with np.errstate(all="ignore"):
         return any(
             np.isnan(np.minimum.reduce(reals[start : start + step]))

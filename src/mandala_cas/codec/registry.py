@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
+from mandala_cas.codec.api import DeclinedError, Encoded, HintsCompression, ValueCodec
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.pickles import PickleCodec
 from mandala_cas.codec.plain import PlainCodec
 from mandala_cas.codec.tables import TableCodec
+from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
+from mandala_cas.objectstore.api import Pieces
+from mandala_cas.objectstore.buffers import size_of
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
@@ -28,6 +31,7 @@ class CodecRegistry:
         """Start without codecs; ``default_registry`` has those of mandala-cas."""
         self._codecs: dict[str, ValueCodec] = {}
         self._order: list[ValueCodec] = []
+        self._hints: dict[str, CompressionHint] = {}
 
     def register(self, codec: ValueCodec) -> None:
         """Ask ``codec`` before all that were registered before."""
@@ -38,6 +42,9 @@ class CodecRegistry:
                 name=codec.name,
             )
         self._codecs[codec.name] = codec
+        self._hints[codec.name] = (
+            codec.compression if isinstance(codec, HintsCompression) else "sample"
+        )
         self._order.insert(0, codec)
 
     def encode(self, value: Any, digests: Digests) -> Encoded:
@@ -56,16 +63,17 @@ class CodecRegistry:
             except DeclinedError as error:
                 reason = error
                 continue
-            payload = tuple(buffers)
+            payload = buffers if isinstance(buffers, Pieces) else tuple(buffers)
             digest = payload_digest(payload, digests)
             return Encoded(
                 codec.name,
                 codec.version,
                 header,
                 payload,
-                sum(memoryview(part).nbytes for part in payload),
+                size_of(payload),
                 payload_hash_of_digest(codec.name, codec.version, header, payload, digest),
                 digest,
+                self._hints[codec.name],
             )
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise UsageError(

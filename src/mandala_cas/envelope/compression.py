@@ -16,7 +16,7 @@ from mandala_cas.envelope.packing import corruption
 from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 from mandala_cas.objectstore.buffers import flat, new_buffer, size_of
 
-Compressible = Literal["sample", "never"]
+CompressionHint = Literal["sample", "never"]
 """What is known of bytes before anybody looks: a sample decides, or they never shrink."""
 
 # Random doubles shrink by a sixteenth, at the price of writing at half the speed.

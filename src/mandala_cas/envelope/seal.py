@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from blake3 import blake3
 
-from mandala_cas.envelope.compression import Compressible, compressed, decompressed, shrinks
+from mandala_cas.envelope.compression import CompressionHint, compressed, decompressed, shrinks
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.envelope.packing import corruption, pack, unpack
 from mandala_cas.envelope.signatures import (
@@ -120,7 +120,7 @@ def seal(
     payload: Parts,
     *,
     level: int | None = 1,
-    compressible: Compressible = "sample",
+    hint: CompressionHint = "sample",
     payload_digest: bytes | None = None,
     signer: Signer | None = None,
 ) -> Sealed:
@@ -137,7 +137,7 @@ def seal(
             header,
             payload,
             level=level,
-            compressible=compressible,
+            hint=hint,
             payload_digest=payload_digest,
             signer=signer,
         )
@@ -151,14 +151,14 @@ def sealing(
     payload: Parts,
     *,
     level: int | None = 1,
-    compressible: Compressible = "sample",
+    hint: CompressionHint = "sample",
     payload_digest: bytes | None = None,
     signer: Signer | None = None,
 ) -> Iterator[Buffer]:
     """Yield ``payload`` in an envelope, part by part: each is made when it is asked for.
 
     ``level`` is that of zstd; None stores the payload raw, and so do samples of it that do not
-    shrink, unless ``compressible`` spares taking them. ``payload_digest`` spares hashing a payload
+    shrink, unless ``hint`` spares taking them. ``payload_digest`` spares hashing a payload
     that is stored raw and whose blake3 is known. ``header`` is a map of str to msgpack types; the
     field ``key`` is taken.
 
@@ -172,7 +172,7 @@ def sealing(
         fields[_KEY] = signer.public_key
     raw_size = size_of(payload)
     compression = Compression.RAW
-    if level is not None and raw_size > 0 and compressible == "sample" and shrinks(payload):
+    if level is not None and raw_size > 0 and hint == "sample" and shrinks(payload):
         compression = Compression.ZSTD
     head = _head(kind, compression, _FLAG_SIGNED if signer else 0, fields)
     yield head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from io import FileIO
 from typing import Final
 
 from mandala_cas.errors import UsageError
@@ -76,3 +77,15 @@ def flat_target(buffer: memoryview) -> memoryview:
             "cannot read into this buffer: it is read-only or has gaps; give a writable one"
         )
     return buffer.cast("B") if buffer.nbytes else memoryview(bytearray())
+
+
+def fill(file: FileIO, offset: int, target: memoryview) -> int:
+    """Read from ``offset`` on until ``target`` is full or the file ends; return how much."""
+    file.seek(offset)
+    filled = 0
+    while filled < target.nbytes:
+        count = file.readinto(target[filled:])
+        if not count:
+            break
+        filled += count
+    return filled

@@ -14,7 +14,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ from mandala_cas.objectstore.api import (
     ObjectInfo,
     Parts,
 )
-from mandala_cas.objectstore.buffers import flat_target
+from mandala_cas.objectstore.buffers import fill, flat_target
 from mandala_cas.objectstore.disk import reading, writing
 from mandala_cas.objectstore.files import publish, publish_once, same_bytes, write_file
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
@@ -160,7 +159,7 @@ class LocalObjectStore:
         check_range(name, offset, target.nbytes)
         path = self._path(name)
         with reading(name, self._root), path.open("rb", buffering=0) as file:
-            return _fill(file, offset, target)
+            return fill(file, offset, target)
 
     @property
     def maps_objects(self) -> bool:
@@ -203,7 +202,7 @@ class LocalObjectStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield what is below ``prefix``, directory by directory, in the order of their names."""
-        return self._walk(check_prefix(prefix))
+        return _walk(self._root, check_prefix(prefix))
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove the objects."""
@@ -290,34 +289,36 @@ class LocalObjectStore:
                 self._platform.sync_directory(made.parent)
             self._durable.add(made)
 
-    def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield the objects of one directory after the other, without holding one open."""
-        waiting = [prefix]
-        while waiting:
-            below = waiting.pop()
-            directories = []
-            for info in self._entries(below):
-                if info.name.endswith("/"):
-                    directories.append(info.name)
-                else:
-                    yield info
-            waiting.extend(sorted(directories, reverse=True))
 
-    def _entries(self, below: str) -> Iterator[ObjectInfo]:
-        """Yield the objects of a directory, and its directories with a slash after their names."""
-        entries: list[os.DirEntry[str]] = []
-        # It may not be there, or no longer. Read all at once: whoever stops reading the listing
-        # must not leave a directory open.
-        place = self._root / below
-        with suppress(NotFoundError), reading(below, self._root), os.scandir(place) as opened:
-            entries = list(opened)
-        for entry in entries:
-            name = below + entry.name
-            if is_name(name) and (status := _status(entry, name, self._root)) is not None:
-                if stat.S_ISDIR(status.st_mode):
-                    yield ObjectInfo(name + "/", 0)
-                elif stat.S_ISREG(status.st_mode):
-                    yield ObjectInfo(name, status.st_size, status.st_mtime)
+def _walk(root: Path, prefix: str) -> Iterator[ObjectInfo]:
+    """Yield the objects of one directory after the other, without holding one open."""
+    waiting = [prefix]
+    while waiting:
+        below = waiting.pop()
+        directories = []
+        for info in _entries(root, below):
+            if info.name.endswith("/"):
+                directories.append(info.name)
+            else:
+                yield info
+        waiting.extend(sorted(directories, reverse=True))
+
+
+def _entries(root: Path, below: str) -> Iterator[ObjectInfo]:
+    """Yield the objects of a directory, and its directories with a slash after their names."""
+    entries: list[os.DirEntry[str]] = []
+    # It may not be there, or no longer. Read all at once: whoever stops reading the listing
+    # must not leave a directory open.
+    place = root / below
+    with suppress(NotFoundError), reading(below, root), os.scandir(place) as opened:
+        entries = list(opened)
+    for entry in entries:
+        name = below + entry.name
+        if is_name(name) and (status := _status(entry, name, root)) is not None:
+            if stat.S_ISDIR(status.st_mode):
+                yield ObjectInfo(name + "/", 0)
+            elif stat.S_ISREG(status.st_mode):
+                yield ObjectInfo(name, status.st_size, status.st_mtime)
 
 
 def _status(entry: os.DirEntry[str], name: str, root: Path) -> os.stat_result | None:
@@ -325,18 +326,6 @@ def _status(entry: os.DirEntry[str], name: str, root: Path) -> os.stat_result | 
     with suppress(NotFoundError), reading(name, root):
         return entry.stat()
     return None
-
-
-def _fill(file: FileIO, offset: int, target: memoryview) -> int:
-    """Read from ``offset`` on until ``target`` is full or the file ends; return how much."""
-    file.seek(offset)
-    filled = 0
-    while filled < target.nbytes:
-        count = file.readinto(target[filled:])
-        if not count:
-            break
-        filled += count
-    return filled
 
 
 def _pieces(source: Path) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, Parts
-from mandala_cas.objectstore.buffers import flat_target, joined
+from mandala_cas.objectstore.buffers import flat_target, joined, repeatable, size_of
 from mandala_cas.objectstore.filesystems import make_filesystem, split_url
 from mandala_cas.objectstore.foreign import (
     Border,
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 # Above this, what a record says of a size is checked before anybody allocates it.
 TRUSTED_SIZE_MAX: Final = 64 * 1024 * 1024
-BATCH_SIZE_MAX: Final = 64 * 1024 * 1024
+# What is in memory beside the values themselves, while they are read or written.
+BATCH_SIZE_MAX: Final = 32 * 1024 * 1024
 
 
 # Spelt outside of the class, where ``list`` is a method.
@@ -107,7 +108,7 @@ class RemoteObjectStore:
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``, a very large one piece by piece."""
         check_name(name)
-        buffers = list(parts)
+        buffers = repeatable(parts)
         with self._border.crossing_to_bucket("put", name):
             self._tree.write(name, buffers)
 
@@ -118,7 +119,7 @@ class RemoteObjectStore:
         batch: dict[str, bytes] = {}
         size = 0
         for name, parts in objects.items():
-            part_size = sum(memoryview(part).nbytes for part in parts)
+            part_size = size_of(parts)
             if part_size >= STREAMED_MIN:
                 self.put(name, parts)
                 continue
