@@ -233,7 +233,7 @@ def test_a_very_large_object_is_sent_piece_by_piece(
     monkeypatch.setattr(fsspec_tree, "STREAMED_MIN", 11 << 20)
     monkeypatch.setattr(s3_parts, "PIECE_SIZE", 5 << 20)
     monkeypatch.setattr(remote, "PIECE_SIZE", 1 << 20)
-    monkeypatch.setattr(remote, "BATCH_SIZE_MAX", 3 << 20)
+    monkeypatch.setattr(remote, "READ_SIZE_MAX", 3 << 20)
     data = random.Random(0).randbytes((11 << 20) + 3)  # noqa: S311 (no secret)
     sent = pieces_of(store, monkeypatch)
 

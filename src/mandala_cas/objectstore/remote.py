@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # Above this, what a record says of a size is checked before anybody allocates it.
 TRUSTED_SIZE_MAX: Final = 64 * 1024 * 1024
-# What is in memory beside the values themselves, while they are read or written.
-BATCH_SIZE_MAX: Final = 32 * 1024 * 1024
+BATCH_SIZE_MAX: Final = 64 * 1024 * 1024
+# What is on its way into one buffer at the same time.
+READ_SIZE_MAX: Final = 4 * PIECE_SIZE
 
 
 # Spelt outside of the class, where ``list`` is a method.
@@ -154,7 +155,7 @@ class RemoteObjectStore:
         filled = 0
         # A few pieces at the same time, and never the whole of it a second time in memory.
         while filled < target.nbytes:
-            end = min(target.nbytes, filled + BATCH_SIZE_MAX)
+            end = min(target.nbytes, filled + READ_SIZE_MAX)
             cuts = [*range(filled, end, PIECE_SIZE), end]
             pieces = [Asked(name, offset + at, to - at) for at, to in pairwise(cuts)]
             for data in self._read(pieces):

@@ -5,7 +5,7 @@ The object appears with the last step, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -35,24 +35,8 @@ def put_in_parts(fs: AbstractFileSystem, path: str, parts: Parts) -> None:
     try:
         sent: list[dict[str, Any]] = []
         pieces = cut(parts, max(PIECE_SIZE, -(-size_of(parts) // _COUNT_MAX)))
-        while wave := list(islice(pieces, _CONCURRENT_MAX)):
-            numbers = range(len(sent) + 1, len(sent) + 1 + len(wave))
-            answers = _ask(
-                fs,
-                "upload_part",
-                [
-                    {**place, "UploadId": upload, "PartNumber": number, "Body": piece}
-                    for number, piece in zip(numbers, wave, strict=True)
-                ],
-            )
-            sent += [
-                {
-                    "PartNumber": number,
-                    # A bucket may insist on check sums, and wants to see them again.
-                    **{k: v for k, v in answer.items() if k == "ETag" or k.startswith("Checksum")},
-                }
-                for number, answer in zip(numbers, answers, strict=True)
-            ]
+        while more := _send_wave(fs, {**place, "UploadId": upload}, pieces, len(sent) + 1):
+            sent += more
         whole = {**place, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
         _ask(fs, "complete_multipart_upload", [whole])
     except BaseException:
@@ -60,6 +44,25 @@ def put_in_parts(fs: AbstractFileSystem, path: str, parts: Parts) -> None:
         with suppress(Exception):
             _ask(fs, "abort_multipart_upload", [{**place, "UploadId": upload}])
         raise
+
+
+def _send_wave(
+    fs: AbstractFileSystem, upload: Mapping[str, Any], pieces: Iterator[bytes], first_number: int
+) -> list[dict[str, Any]]:
+    """Send the next few parts at the same time; return what says that they are there."""
+    requests = [
+        {**upload, "PartNumber": number, "Body": piece}
+        for number, piece in enumerate(islice(pieces, _CONCURRENT_MAX), first_number)
+    ]
+    answers = _ask(fs, "upload_part", requests) if requests else []
+    return [
+        {
+            "PartNumber": number,
+            # A bucket may insist on check sums, and wants to see them again.
+            **{k: v for k, v in answer.items() if k == "ETag" or k.startswith("Checksum")},
+        }
+        for number, answer in enumerate(answers, first_number)
+    ]
 
 
 def cut(parts: Parts, size: int) -> Iterator[bytes]:

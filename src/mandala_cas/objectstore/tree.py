@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple, Protocol
 from mandala_cas.objectstore.api import Capabilities, ObjectInfo, Parts
 
 # Above this, an object is sent in pieces instead of being joined in memory first.
-STREAMED_MIN: Final = 32 * 1024 * 1024
-# Small, so that several can be under way at the same time without taking much memory.
-PIECE_SIZE: Final = 8 * 1024 * 1024
+STREAMED_MIN: Final = 16 * 1024 * 1024
+# As small as S3 takes: several are under way at the same time, and engines copy each up to thrice.
+PIECE_SIZE: Final = 5 * 1024 * 1024
 
 
 class Asked(NamedTuple):
