@@ -140,7 +140,7 @@ class BlobStore:
                 found = self._objects.map_object(name)
                 if found is not None:
                     return FetchedBlob(found.data, identity=found.identity)
-            if place.size < LARGE_MIN or not self._is_so_large(place):
+            if not self._is_so_large(place):
                 return FetchedBlob(self._objects.get(name))
             return self._read(place, raw_size)
         except NotFoundError:

@@ -6,6 +6,7 @@ Neither direction holds the whole of its result beside the whole of its input.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal
 
 import zstandard
@@ -170,7 +171,7 @@ def _samples(payload: Parts) -> list[Buffer]:
         if payload.sample is not None:
             return [payload.sample(offset, _SAMPLE_SIZE) for offset in offsets]
         # Going through all of it to look at some would cost more than it may save.
-        return [flat(part)[:_SAMPLE_SIZE] for part, _ in zip(payload, range(1), strict=False)]
+        return [flat(part)[:_SAMPLE_SIZE] for part in islice(payload, 1)]
     if count < _SAMPLE_COUNT:
         return [b"".join(flat(part) for part in payload)]
     return [_cut(payload, offset, _SAMPLE_SIZE) for offset in offsets]
