@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from mandala_cas.codec.api import DeclinedError
-from mandala_cas.codec.chunks import Array, chunks
+from mandala_cas.codec.array_pieces import Array, pieces_of
 from mandala_cas.objectstore.api import Parts, Pieces
 
 # What `dtype.str` gives for everything but objects, strings of variable width and structures.
@@ -98,7 +98,7 @@ def _pieces(array: Array) -> Pieces:
         found = array.flat[start : start + max(1, size // array.itemsize)]
         return _bytes_of(np.ascontiguousarray(found))
 
-    return Pieces(array.nbytes, lambda: map(_bytes_of, chunks(array)), sample)
+    return Pieces(array.nbytes, lambda: map(_bytes_of, pieces_of(array)), sample)
 
 
 def _bytes_of(flat: Array) -> memoryview:

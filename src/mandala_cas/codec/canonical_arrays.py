@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mandala_cas.codec.chunks import CHUNK_SIZE, chunks
+from mandala_cas.codec.array_pieces import PIECE_SIZE, pieces_of
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
 from mandala_cas.codec.names import name_of
@@ -87,7 +87,7 @@ def _data_of(array: Array) -> Data:
             return Data(flat.view(np.uint8))
     size = array.nbytes // _EXTENDED_SLOT * _EXTENDED_SIZE if extended else array.nbytes
     # In pieces, so that a large array is never copied whole.
-    cleaned = (_clean(chunk, extended=extended) for chunk in chunks(array))
+    cleaned = (_clean(chunk, extended=extended) for chunk in pieces_of(array))
     if size < BIG:
         return Data(b"".join(cleaned))
     hasher = new_hasher(size)
@@ -127,7 +127,7 @@ def _has_nan(flat: Array) -> bool:
     reals = _reals(flat)
     # The minimum is NaN if one of them is. It takes a fraction of the time of `isnan`, and no
     # threads: those of a linear algebra library would fight with the ones that hash.
-    step = CHUNK_SIZE // reals.dtype.itemsize
+    step = PIECE_SIZE // reals.dtype.itemsize
     with np.errstate(all="ignore"):
         return any(
             np.isnan(np.minimum.reduce(reals[start : start + step]))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mandala_cas.codec import arrays, chunks
+from mandala_cas.codec import array_pieces, arrays
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.objectstore.api import Pieces
@@ -20,7 +20,7 @@ PADDED = np.dtype([("a", "i1"), ("b", "f8")], align=True)
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what these tests can afford count as large."""
     monkeypatch.setattr(arrays, "_PIECES_MIN", 1000)
-    monkeypatch.setattr(chunks, "CHUNK_SIZE", 5000)
+    monkeypatch.setattr(array_pieces, "PIECE_SIZE", 5000)
 
 
 def padded() -> Any:
