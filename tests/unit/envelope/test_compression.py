@@ -88,10 +88,26 @@ def test_pieces_are_sealed_as_their_sum_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [bytes(SIZE), NOISE[: SIZE // 2] + bytes(SIZE // 2), bytes(SIZE // 2) + NOISE]
+    "data",
+    [
+        bytes(SIZE),
+        NOISE[: SIZE // 2] + bytes(SIZE // 2),
+        bytes(SIZE // 2) + NOISE,
+        NOISE[: 1 << 20],
+    ],
 )
-def test_a_frame_at_the_end_of_its_room_is_unpacked_to_the_beginning(data: bytes) -> None:
-    """Whatever shrinks more, the beginning or the end: nothing is overwritten unread."""
+def test_a_frame_at_the_end_of_its_room_is_unpacked_to_the_beginning(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever shrinks more, the beginning or the end: nothing is overwritten unread, or moved."""
+    sources: list[compression._Source] = []
+
+    class Watched(compression._Source):
+        def __init__(self, stored: memoryview, target: memoryview) -> None:
+            super().__init__(stored, target)
+            sources.append(self)
+
+    monkeypatch.setattr(compression, "_Source", Watched)
     frame = frame_of(data)
     room = memoryview(bytearray(room_for(len(data))))
     room[len(room) - len(frame) :] = frame
@@ -100,6 +116,7 @@ def test_a_frame_at_the_end_of_its_room_is_unpacked_to_the_beginning(data: bytes
 
     assert payload == data
     assert digest == blake3(data).digest()
+    assert [source._stored.obj for source in sources] == [room.obj]
     payload[0] = 1
     assert room[0] == 1
 
