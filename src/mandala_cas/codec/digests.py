@@ -12,7 +12,7 @@ from blake3 import blake3
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer, Parts, Pieces
-from mandala_cas.objectstore.buffers import joined, size_of
+from mandala_cas.objectstore.buffers import size_of
 
 BIG: Final = 64 * 1024
 
@@ -94,9 +94,8 @@ def payload_hash_of_digest(
 ) -> PayloadHash:
     """Return the payload hash, given plain blake3 of a payload that is not small."""
     hasher = _begun(codec_name, codec_version, header).copy()
-    size = size_of(payload)
-    if digest is None or size < BIG:
-        hasher.update(sized(joined(payload)))
+    if digest is None or (size := size_of(payload)) < BIG:
+        hasher.update(sized(b"".join(payload)))
     else:
         hasher.update(size.to_bytes(8, "little") + digest)
     return PayloadHash(hasher.digest())

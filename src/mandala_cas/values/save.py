@@ -20,7 +20,7 @@ from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import Buffer
-from mandala_cas.objectstore.buffers import joined, size_of
+from mandala_cas.objectstore.buffers import size_of
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.spool import Spool, SpooledValue
 
@@ -158,5 +158,5 @@ def _record(value_id: ContentId, encoded: Encoded, tier: Tier) -> ValueRecord:
         encoded.codec_name,
         encoded.codec_version,
         encoded.header,
-        joined(encoded.payload) if tier is Tier.INLINE else b"",
+        b"".join(encoded.payload) if tier is Tier.INLINE else b"",
     )
