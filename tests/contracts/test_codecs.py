@@ -212,7 +212,6 @@ class WordsCodec:
     name = "words"
     version = 3
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether these are words."""

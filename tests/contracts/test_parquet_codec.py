@@ -12,7 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.contracts.test_codecs import Makers, mixed_frame
+from tests.contracts.test_codecs import Makers
+from tests.contracts.test_pandas_codec import mixed_frame
 
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.digests import Digests

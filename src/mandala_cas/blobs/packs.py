@@ -83,7 +83,7 @@ def seal_pack(values: Sequence[tuple[PayloadHash, Sealed]], *, nonce: bytes) -> 
         )
     header = {_NONCE: nonce}
     # The head does not depend on the payload, so that of an empty pack tells where values begin.
-    head_size = len(seal(Kind.PACK, header, (), level=None).parts[0])
+    head_size = len(next(iter(seal(Kind.PACK, header, (), level=None).parts)))
     parts: list[Buffer] = []
     rows: list[bytes] = []
     places: list[tuple[int, int]] = []

@@ -5,14 +5,16 @@ It lies in a pack or is a loose blob; ``docs/reference/format.md`` is normative.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Final
 
+from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import corruption
-from mandala_cas.envelope.seal import Kind, Sealed, seal, unseal
+from mandala_cas.envelope.seal import Envelope, Kind, Sealed, sealing, unseal
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Parts
+from mandala_cas.objectstore.buffers import size_of
 
 _HASH: Final = "hash"
 _CODEC: Final = "codec"
@@ -25,13 +27,34 @@ def seal_value(
     codec_name: str,
     codec_version: int,
     codec_header: bytes,
-    payload: Sequence[Buffer],
+    payload: Parts,
     *,
     payload_digest: bytes | None = None,
+    hint: CompressionHint = "sample",
 ) -> Sealed:
     """Return a value envelope; it may hold views of ``payload``.
 
     ``payload_digest`` is blake3 of the payload, where the caller has it.
+
+    Raises:
+        UsageError: the codec's header is too large.
+    """
+    named = (payload_hash, codec_name, codec_version, codec_header)
+    parts = tuple(sealing_value(*named, payload, payload_digest=payload_digest, hint=hint))
+    return Sealed(parts, size_of(parts))
+
+
+def sealing_value(
+    payload_hash: PayloadHash,
+    codec_name: str,
+    codec_version: int,
+    codec_header: bytes,
+    payload: Parts,
+    *,
+    payload_digest: bytes | None = None,
+    hint: CompressionHint = "sample",
+) -> Iterator[Buffer]:
+    """Yield a value envelope part by part, as ``seal_value`` returns it at once.
 
     Raises:
         UsageError: the codec's header is too large.
@@ -42,14 +65,32 @@ def seal_value(
         _VERSION: codec_version,
         _HEADER: codec_header,
     }
-    return seal(Kind.VALUE, header, payload, payload_digest=payload_digest)
+    return sealing(Kind.VALUE, header, payload, payload_digest=payload_digest, hint=hint)
 
 
 def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:
-    """Return the payload in a value envelope, uncompressed.
+    """Return the payload in a value envelope, as ``unseal_value`` checks it.
+
+    Raises:
+        CorruptionError: it is not what ``record`` speaks of.
+        UnsupportedFormatError: a newer mandala-cas wrote it.
+    """
+    return unseal_value(data, name=name, record=record).payload
+
+
+def unseal_value(
+    data: Buffer,
+    *,
+    name: str,
+    record: ValueRecord,
+    stored_digest: bytes | None = None,
+    room: memoryview | None = None,
+) -> Envelope:
+    """Return what is in a value envelope; its payload is uncompressed.
 
     It is whole and of the size that ``record`` states, and the envelope says of it what
     ``record`` says. The caller still compares its payload hash, which only codecs can compute.
+    ``stored_digest`` and ``room`` are those of ``unseal``.
 
     Raises:
         CorruptionError: it is not what ``record`` speaks of.
@@ -65,6 +106,8 @@ def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:
         name=name,
         raw_size_max=record.raw_size,
         raw_size=record.raw_size,
+        stored_digest=stored_digest,
+        room=room,
     )
     expected = {
         _HASH: record.payload_hash,
@@ -75,4 +118,4 @@ def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:
     for field, value in expected.items():
         if envelope.header.get(field) != value:
             raise corruption(name, f"holds another value than its record says: {field} differs")
-    return envelope.payload
+    return envelope

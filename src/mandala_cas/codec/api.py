@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 
 
 class DeclinedError(UsageError):
@@ -26,16 +27,17 @@ class Encoded:
 
     ``header`` is one canonical msgpack map. ``payload`` may be views of the user's own memory:
     consume it before user code runs again. ``payload_digest`` is plain blake3 of the concatenated
-    payload, where hashing it gave that for free.
+    payload, where hashing it gave that for free. ``compression`` is what the codec says of it.
     """
 
     codec_name: str
     codec_version: int
     header: bytes
-    payload: tuple[Buffer, ...]
+    payload: tuple[Buffer, ...] | Pieces
     raw_size: int
     payload_hash: PayloadHash
     payload_digest: bytes | None
+    compression: CompressionHint = "sample"
 
 
 class ValueCodec(Protocol):
@@ -56,20 +58,14 @@ class ValueCodec(Protocol):
         """Whether decoding may run code of the writer's choosing."""
         ...
 
-    @property
-    def is_fragile(self) -> bool:
-        """Whether crafted bytes may crash the decoder, which is a library of somebody else's.
-
-        Then the signature of who placed the bytes is verified before ``decode`` sees them.
-        """
-        ...
-
     def can_encode(self, value: Any) -> bool:
         """Tell at a glance whether ``encode`` is worth a try; cheap, mostly by type."""
         ...
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+    def encode(self, value: Any) -> tuple[Mapping[str, Any], Parts]:
         """Return a header of msgpack types and the payload, as buffers that are not copied.
+
+        What cannot be had without a copy, and is large, is best given as ``Pieces``.
 
         Raises:
             DeclinedError: this value would not come back as it is; the next codec is asked.
@@ -84,4 +80,27 @@ class ValueCodec(Protocol):
         copied where the value could be changed. Any exception but a ``MandalaError`` means that
         the bytes are not what ``encode`` made.
         """
+        ...
+
+
+@runtime_checkable
+class HintsFragility(Protocol):
+    """A codec whose decoder crafted bytes may crash, or may not; of others nobody thinks so."""
+
+    @property
+    def is_fragile(self) -> bool:
+        """Whether the decoder is a library of somebody else's that crafted bytes may crash.
+
+        Then the signature of who placed the bytes is verified before ``decode`` sees them.
+        """
+        ...
+
+
+@runtime_checkable
+class HintsCompression(Protocol):
+    """A codec that knows whether its payloads shrink; of any other, samples decide."""
+
+    @property
+    def compression(self) -> CompressionHint:
+        """``"never"`` for what is compressed already; it spares looking, and changes no id."""
         ...

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from mandala_cas.codec.api import DeclinedError
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.codec.array_pieces import Array, pieces_of
+from mandala_cas.objectstore.api import Parts, Pieces
 
 # What `dtype.str` gives for everything but objects, strings of variable width and structures.
 # Anything else from outside is refused: the bytes of an object dtype would be used as addresses.
 _SIMPLE: Final = re.compile(r"[<>|][biufcSUVmM][0-9]{1,18}(\[[0-9]{0,18}[A-Za-zμ]{1,8}\])?")
 _EXTENDED_SIZE: Final = 10
 _EXTENDED_SLOT: Final = 16
-
-Array = np.ndarray[Any, Any]
+# Below this, a copy costs less than it is in the way.
+_PIECES_MIN: Final = 16 << 20
 
 
 class ArrayCodec:
@@ -32,7 +33,6 @@ class ArrayCodec:
     name = "ndarray"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is an array or scalar of NumPy's own."""
@@ -41,8 +41,11 @@ class ArrayCodec:
             return not value.dtype.hasobject
         return isinstance(value, np.generic) and not value.dtype.hasobject
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
-        """Return the shape and dtype, and the array's own memory where that is contiguous."""
+    def encode(self, value: Any) -> tuple[Mapping[str, Any], Parts]:
+        """Return the shape and dtype, and the array's own memory where that is contiguous.
+
+        A large one that is not, or has padding to be cleared, is copied piece by piece.
+        """
         array = np.asarray(value)
         form = _dtype_form(array.dtype)
         made = dtype_from_form(form)
@@ -58,8 +61,9 @@ class ArrayCodec:
             array = array.T
         if array.nbytes == 0:
             return header, ()
-        flat = np.ascontiguousarray(array).reshape(-1)
-        return header, (_without_padding(flat).view(np.uint8).data,)
+        if array.nbytes >= _PIECES_MIN and not _is_as_stored(array):
+            return header, _pieces(array)
+        return header, (_bytes_of(np.ascontiguousarray(array).reshape(-1)),)
 
     def decode(self, header: Mapping[str, Any], payload: memoryview) -> Any:
         """Return the array, or the scalar."""
@@ -77,6 +81,29 @@ class ArrayCodec:
         else:
             array = _own(payload, dtype).reshape(shape, order=order)
         return array[()] if header.get("scalar") else array
+
+
+def _is_as_stored(array: Array) -> bool:
+    """Tell whether the memory of an array is its payload."""
+    return bool(array.flags.c_contiguous) and not (
+        _is_extended(array.dtype) or _has_padding(array.dtype)
+    )
+
+
+def _pieces(array: Array) -> Pieces:
+    """Return the payload of an array in pieces; each pass copies them anew."""
+
+    def sample(offset: int, size: int) -> memoryview:
+        start = offset // array.itemsize
+        found = array.flat[start : start + max(1, size // array.itemsize)]
+        return _bytes_of(np.ascontiguousarray(found))
+
+    return Pieces(array.nbytes, lambda: map(_bytes_of, pieces_of(array)), sample)
+
+
+def _bytes_of(flat: Array) -> memoryview:
+    """Return the elements of a contiguous row as they are stored."""
+    return _without_padding(flat).view(np.uint8).data
 
 
 def _own(payload: memoryview, dtype: np.dtype[Any]) -> Array:
@@ -131,7 +158,7 @@ def _without_padding(flat: Array) -> Array:
     memory before: it would make equal arrays different, and is nobody's business.
     """
     dtype = flat.dtype
-    if dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63 and dtype.isnative:
+    if _is_extended(dtype):
         clean = flat.copy()
         clean.view(np.uint8).reshape(-1, _EXTENDED_SLOT)[:, _EXTENDED_SIZE:] = 0
         return clean
@@ -140,6 +167,11 @@ def _without_padding(flat: Array) -> Array:
     clean = np.zeros(flat.shape, dtype)
     _copy_fields(flat, clean)
     return clean
+
+
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Tell whether the numbers are 80-bit ones of x86, in slots of 16 bytes."""
+    return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63 and bool(dtype.isnative)
 
 
 def _has_padding(dtype: np.dtype[Any]) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 
+from mandala_cas.codec.array_pieces import PIECE_SIZE, pieces_of
 from mandala_cas.codec.canonical_random import find_random_rule
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.encoder import Data, Encoder, RefusalError, Rule
@@ -15,7 +16,6 @@ from mandala_cas.codec.names import name_of
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.objectstore.api import Buffer
 
-_CHUNK_BYTES: Final = 4 << 20
 _EXTENDED_SIZE: Final = 10
 _EXTENDED_SLOT: Final = 16
 
@@ -100,7 +100,7 @@ def data_of(array: Array) -> Data:
             return Data(flat.view(np.uint8))
     size = array.nbytes // _EXTENDED_SLOT * _EXTENDED_SIZE if extended else array.nbytes
     # In pieces, so that a large array is never copied whole.
-    return data_in_pieces(size, (_clean(chunk, extended=extended) for chunk in chunks_of(array)))
+    return data_in_pieces(size, (_clean(chunk, extended=extended) for chunk in pieces_of(array)))
 
 
 def data_in_pieces(size: int, pieces: Iterable[Buffer]) -> Data:
@@ -116,23 +116,6 @@ def data_in_pieces(size: int, pieces: Iterable[Buffer]) -> Data:
 def _is_extended(dtype: np.dtype[Any]) -> bool:
     """Tell whether the numbers are 80-bit ones of x86, in slots of 16 bytes."""
     return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63
-
-
-def chunks_of(array: Array) -> Iterator[Array]:
-    """Yield the elements in C order, as contiguous arrays of moderate size."""
-    if array.flags.c_contiguous:
-        flat = array.reshape(-1)
-        step = max(1, _CHUNK_BYTES // array.dtype.itemsize)
-        yield from (flat[start : start + step] for start in range(0, flat.size, step))
-        return
-    row_bytes = array.nbytes // len(array)
-    if row_bytes > _CHUNK_BYTES and array.ndim > 1:
-        for row in array:
-            yield from chunks_of(row)
-        return
-    step = max(1, _CHUNK_BYTES // row_bytes)
-    for start in range(0, len(array), step):
-        yield np.ascontiguousarray(array[start : start + step]).reshape(-1)
 
 
 def _clean(chunk: Array, *, extended: bool) -> memoryview:
@@ -170,7 +153,7 @@ def _has_nan(flat: Array) -> bool:
     reals = _reals(flat)
     # The minimum is NaN if one of them is. It takes a fraction of the time of `isnan`, and no
     # threads: those of a linear algebra library would fight with the ones that hash.
-    step = _CHUNK_BYTES // reals.dtype.itemsize
+    step = PIECE_SIZE // reals.dtype.itemsize
     with np.errstate(all="ignore"):
         return any(
             np.isnan(np.minimum.reduce(reals[start : start + step]))

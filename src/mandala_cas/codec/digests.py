@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -11,7 +11,8 @@ from blake3 import blake3
 
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.model.ids import PayloadHash
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Parts, Pieces
+from mandala_cas.objectstore.buffers import size_of
 
 BIG: Final = 64 * 1024
 
@@ -51,7 +52,7 @@ def payload_hash(
     codec_name: str,
     codec_version: int,
     header: bytes,
-    payload: Sequence[Buffer],
+    payload: Parts,
     digests: Digests,
 ) -> PayloadHash:
     """Return the name that a payload has; large buffers are hashed in place."""
@@ -71,12 +72,12 @@ def small_payload_hashes(
     ]
 
 
-def payload_digest(payload: Sequence[Buffer], digests: Digests) -> bytes | None:
+def payload_digest(payload: Parts, digests: Digests) -> bytes | None:
     """Return plain blake3 of the concatenated payload, or None where it is small."""
-    size = sum(memoryview(part).nbytes for part in payload)
+    size = size_of(payload)
     if size < BIG:
         return None
-    if len(payload) == 1:
+    if not isinstance(payload, Pieces) and len(payload) == 1:
         return digests.of(payload[0])
     hasher = new_hasher(size)
     for part in payload:
@@ -88,15 +89,14 @@ def payload_hash_of_digest(
     codec_name: str,
     codec_version: int,
     header: bytes,
-    payload: Sequence[Buffer],
+    payload: Parts,
     digest: bytes | None,
 ) -> PayloadHash:
-    """Return the payload hash, given what ``payload_digest`` returned for the payload."""
+    """Return the payload hash, given plain blake3 of a payload that is not small."""
     hasher = _begun(codec_name, codec_version, header).copy()
-    if digest is None:
+    if digest is None or (size := size_of(payload)) < BIG:
         hasher.update(sized(b"".join(payload)))
     else:
-        size = sum(memoryview(part).nbytes for part in payload)
         hasher.update(size.to_bytes(8, "little") + digest)
     return PayloadHash(hasher.digest())
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from mandala_cas.codec.canonical_arrays import chunks_of, data_in_pieces, data_of
+from mandala_cas.codec.array_pieces import pieces_of
+from mandala_cas.codec.canonical_arrays import data_in_pieces, data_of
 from mandala_cas.codec.encoder import Data
 
 Array = np.ndarray[Any, Any]
@@ -93,9 +94,9 @@ LAYOUT_TYPES: Final[Mapping[str, ElementType]] = {
 def element_data(kind: ElementType, bits: Array) -> Data:
     """Return the bytes of elements in C order, with one kind of NaN; ``bits`` holds them."""
     nan = kind.nan
-    if nan is None or not any(_is_nan(chunk, nan).any() for chunk in chunks_of(bits)):
+    if nan is None or not any(_is_nan(chunk, nan).any() for chunk in pieces_of(bits)):
         return data_of(bits)
-    return data_in_pieces(bits.nbytes, (_clean(chunk, nan) for chunk in chunks_of(bits)))
+    return data_in_pieces(bits.nbytes, (_clean(chunk, nan) for chunk in pieces_of(bits)))
 
 
 def _is_nan(bits: Array, nan: NanBits) -> Array:

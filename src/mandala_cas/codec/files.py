@@ -38,7 +38,6 @@ class FileCodec:
     name = "file"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def __init__(self, places: FilePlaces) -> None:
         """Bring files back to ``places``."""
@@ -77,7 +76,6 @@ class DirCodec:
     name = "dir"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def __init__(self, places: FilePlaces) -> None:
         """Bring directories back to ``places``."""

@@ -39,7 +39,6 @@ class ImageCodec:
     name = "image"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is an image; Pillow is not imported to find out."""

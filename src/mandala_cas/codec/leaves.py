@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from mandala_cas.codec.api import DeclinedError, ValueCodec
 from mandala_cas.errors import CorruptionError
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class Codecs(Protocol):
         """Return the codecs, the first to be asked first."""
         ...
 
-    def encode_with(self, codec: ValueCodec, value: Any) -> tuple[bytes, tuple[Buffer, ...]]:
+    def encode_with(
+        self, codec: ValueCodec, value: Any
+    ) -> tuple[bytes, tuple[Buffer, ...] | Pieces]:
         """Return the header and the payload that ``codec`` makes.
 
         Raises:
@@ -151,7 +153,7 @@ class SafeLeaves:
     def _leaf(self, codec: ValueCodec, value: Any) -> Leaf:
         """Return the leaf that one codec makes."""
         header, payload = self._codecs.encode_with(codec, value)
-        return Leaf(codec.name, codec.version, header, payload)
+        return Leaf(codec.name, codec.version, header, tuple(payload))
 
 
 def _check_runs_no_code(codec: ValueCodec) -> None:

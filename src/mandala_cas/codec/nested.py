@@ -36,7 +36,6 @@ class NestedCodec:
     name = NAME
     version = 1
     runs_code = False
-    is_fragile = False
 
     def __init__(self, leaf_codecs: LeafCodecs) -> None:
         """Have the leaves encoded and decoded by ``leaf_codecs``."""

@@ -24,7 +24,6 @@ class PandasScalarCodec:
     name = "pandas-scalar"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is such a value; pandas is not imported to find out."""

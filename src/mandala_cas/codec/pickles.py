@@ -35,7 +35,6 @@ class PickleCodec:
     name = "pickle"
     version = 1
     runs_code = True
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Give everything a try."""

@@ -56,7 +56,6 @@ class PlainCodec:
     name = "plain"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether the type is one of those; its parts may not be."""

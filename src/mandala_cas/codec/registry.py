@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from mandala_cas.codec.api import DeclinedError, Encoded, ValueCodec
+from mandala_cas.codec.api import (
+    DeclinedError,
+    Encoded,
+    HintsCompression,
+    HintsFragility,
+    ValueCodec,
+)
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.arrow import ArrowCodec
 from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
@@ -27,9 +33,11 @@ from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.codec.tensors import TensorCodec
 from mandala_cas.codec.tracked_files import TrackedFileCodec
+from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Pieces
+from mandala_cas.objectstore.buffers import size_of
 
 # A header travels in front of its value, in an envelope and in the log.
 HEADER_MAX: Final = 256 << 10
@@ -76,7 +84,6 @@ class CodecRegistry:
                 if not codec.can_encode(value):
                     continue
                 header, payload = self.encode_with(codec, value)
-                size = sum(memoryview(part).nbytes for part in payload)
             except DeclinedError as error:
                 reason = error
                 continue
@@ -90,9 +97,10 @@ class CodecRegistry:
                 codec.version,
                 header,
                 payload,
-                size,
+                size_of(payload),
                 payload_hash_of_digest(codec.name, codec.version, header, payload, digest),
                 digest,
+                _hint_of(codec),
             )
         raise _refused(value, only, reason) from reason
 
@@ -113,14 +121,17 @@ class CodecRegistry:
             )
         return codec
 
-    def encode_with(self, codec: ValueCodec, value: Any) -> tuple[bytes, tuple[Buffer, ...]]:
+    def encode_with(
+        self, codec: ValueCodec, value: Any
+    ) -> tuple[bytes, tuple[Buffer, ...] | Pieces]:
         """Return the header and the payload that ``codec`` makes of ``value``.
 
         Raises:
             DeclinedError: it would not come back as it is.
         """
         fields, buffers = codec.encode(value)
-        return _pack_header(codec, fields), tuple(buffers)
+        payload = buffers if isinstance(buffers, Pieces) else tuple(buffers)
+        return _pack_header(codec, fields), payload
 
     def in_order(self) -> Sequence[ValueCodec]:
         """Return the codecs, the first to be asked first."""
@@ -145,8 +156,8 @@ class CodecRegistry:
         Raises:
             UnsupportedFormatError: there is no such codec here.
         """
-        # A codec that was written before this was asked has a decoder of its own.
-        return getattr(self._find(codec_name), "is_fragile", False)
+        codec = self._find(codec_name)
+        return isinstance(codec, HintsFragility) and codec.is_fragile
 
     def decode(
         self, codec_name: str, codec_version: int, header: bytes, payload: memoryview
@@ -267,6 +278,11 @@ def _failed(codec: ValueCodec, value: Any, error: Exception) -> UsageError:
         found=kind,
         codec_name=codec.name,
     )
+
+
+def _hint_of(codec: ValueCodec) -> CompressionHint:
+    """Return what a codec says of compressing its payloads, if it says anything."""
+    return codec.compression if isinstance(codec, HintsCompression) else "sample"
 
 
 def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:

@@ -44,7 +44,6 @@ class SparseCodec:
     name = "sparse"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is an instance of one of SciPy's own classes."""

@@ -89,7 +89,6 @@ class TensorCodec:
     name = "tensors"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is a tensor, or a dict that begins with one."""

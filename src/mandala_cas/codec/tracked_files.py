@@ -19,7 +19,6 @@ class TrackedFileCodec:
     name = "tracked-file"
     version = 1
     runs_code = False
-    is_fragile = False
 
     def can_encode(self, value: Any) -> bool:
         """Tell whether this is a file that is not to be copied."""

@@ -24,14 +24,14 @@ hash; so one pass over the payload is enough to write and to check an object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-import zstandard
 from blake3 import blake3
 
+from mandala_cas.envelope.compression import CompressionHint, compressed, decompressed, shrinks
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.envelope.packing import corruption, pack, unpack
 from mandala_cas.envelope.signatures import (
@@ -43,7 +43,8 @@ from mandala_cas.envelope.signatures import (
 )
 from mandala_cas.errors import UnsupportedFormatError, UsageError
 from mandala_cas.model.ids import KeyId
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Parts, Pieces
+from mandala_cas.objectstore.buffers import flat, joined, size_of
 
 MAGIC: Final = b"\x89MCS\r\n\x1a\n"
 VERSION: Final = 1
@@ -53,11 +54,6 @@ HEADER_MAX: Final = 1 << 20
 _PREFIX_SIZE: Final = 16
 _TRAILER_SIZE: Final = 8 + 8 + 32 + 8
 _SIGNATURE_TRAILER_SIZE: Final = KeyId.SIZE + SIGNATURE_SIZE
-# Random doubles shrink by a sixteenth, at the price of writing at half the speed.
-SHRUNK_MAX: Final = 0.8
-_SAMPLE_SIZE: Final = 128 * 1024
-# A block of zstd gives at most 128 KiB, and takes at least 4 bytes.
-_ZSTD_RATIO_MAX: Final = 128 * 1024 // 4
 _FLAG_SIGNED: Final = 4
 _KNOWN_FLAGS: Final = _FLAG_SIGNED
 _KEY: Final = "key"
@@ -86,21 +82,26 @@ class Compression(IntEnum):
 class Sealed:
     """An object ready to be put: its bytes in parts, and their sum."""
 
-    parts: tuple[Buffer, ...]
+    parts: Parts
     size: int
 
     def whole(self) -> Buffer:
         """Return the object in one piece; a copy only where it is in several."""
-        return self.parts[0] if len(self.parts) == 1 else self.to_bytes()
+        if not isinstance(self.parts, Pieces) and len(self.parts) == 1:
+            return self.parts[0]
+        return self.to_bytes()
 
     def to_bytes(self) -> bytes:
         """Return one copy of all parts."""
-        return b"".join(self.parts)
+        return joined(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An object that proved whole. ``payload`` is uncompressed; it is stored at ``head_size``."""
+    """An object that proved whole. ``payload`` is uncompressed; it is stored at ``head_size``.
+
+    ``payload_digest`` is plain blake3 of the payload, ``stored_digest`` that of its stored form.
+    """
 
     kind: Kind
     compression: Compression
@@ -109,23 +110,57 @@ class Envelope:
     payload: memoryview
     signature: Signature | None
     stored_size: int
+    payload_digest: bytes
+    stored_digest: bytes
 
 
 def seal(
     kind: Kind,
     header: Mapping[str, Any],
-    payload: Sequence[Buffer],
+    payload: Parts,
     *,
     level: int | None = 1,
+    hint: CompressionHint = "sample",
     payload_digest: bytes | None = None,
     signer: Signer | None = None,
 ) -> Sealed:
-    """Return ``payload`` in an envelope.
+    """Return ``payload`` in an envelope, as ``sealing`` makes it.
 
-    ``level`` is that of zstd; None stores the payload raw, and so does a payload whose beginning
-    does not shrink. ``payload_digest`` spares hashing a payload that is stored raw and whose
-    blake3 is known. ``header`` is a map of str to msgpack types; the field ``key`` is taken.
     The result may hold views of ``payload``: put it before the payload can change.
+
+    Raises:
+        UsageError: the header is too large, or has something that msgpack has no form for.
+    """
+    parts = tuple(
+        sealing(
+            kind,
+            header,
+            payload,
+            level=level,
+            hint=hint,
+            payload_digest=payload_digest,
+            signer=signer,
+        )
+    )
+    return Sealed(parts, size_of(parts))
+
+
+def sealing(
+    kind: Kind,
+    header: Mapping[str, Any],
+    payload: Parts,
+    *,
+    level: int | None = 1,
+    hint: CompressionHint = "sample",
+    payload_digest: bytes | None = None,
+    signer: Signer | None = None,
+) -> Iterator[Buffer]:
+    """Yield ``payload`` in an envelope, part by part: each is made when it is asked for.
+
+    ``level`` is that of zstd; None stores the payload raw, and so do samples of it that do not
+    shrink, unless ``hint`` spares taking them. ``payload_digest`` spares hashing a payload
+    that is stored raw and whose blake3 is known. ``header`` is a map of str to msgpack types; the
+    field ``key`` is taken.
 
     Raises:
         UsageError: the header is too large, or has something that msgpack has no form for.
@@ -135,33 +170,54 @@ def seal(
     fields = dict(header)
     if signer is not None:
         fields[_KEY] = signer.public_key
-    flat = _flat(payload)
-    raw_size = sum(part.nbytes for part in flat)
+    raw_size = size_of(payload)
     compression = Compression.RAW
-    stored: tuple[Buffer, ...] = flat
-    if level is not None and raw_size > 0 and _shrinks(flat):
+    if level is not None and raw_size > 0 and hint == "sample" and shrinks(payload):
         compression = Compression.ZSTD
-        stored = _compress(flat, raw_size, level)
-    if compression is Compression.ZSTD or payload_digest is None:
-        payload_digest = _digest(stored)
-    stored_size = sum(len(part) for part in stored)
-
     head = _head(kind, compression, _FLAG_SIGNED if signer else 0, fields)
-    trailer = raw_size.to_bytes(8, "little") + stored_size.to_bytes(8, "little") + payload_digest
+    yield head
+
+    hasher = None
+    if compression is Compression.ZSTD or payload_digest is None:
+        hasher = new_hasher(raw_size)
+    stored_size = 0
+    stored: Iterator[Buffer] = (flat(part) for part in payload)
+    if compression is Compression.ZSTD:
+        stored = compressed(payload, raw_size, 1 if level is None else level)
+    for part in stored:
+        if not len(part):
+            continue
+        if hasher is not None:
+            hasher.update(part)
+        stored_size += len(part)
+        yield part
+    digest = payload_digest if hasher is None else hasher.digest()
+    assert digest is not None, "what has no digest yet has a hasher"
+
+    trailer = raw_size.to_bytes(8, "little") + stored_size.to_bytes(8, "little") + digest
     if signer is not None:
         trailer += key_id_of(signer.public_key)
         trailer += signer.sign(_signed_message(head, trailer))
-    trailer += blake3(head + trailer).digest(8)
-    return Sealed((head, *stored, trailer), len(head) + stored_size + len(trailer))
+    yield trailer + blake3(head + trailer).digest(8)
 
 
 def unseal(
-    data: Buffer, *, kind: Kind, name: str, raw_size_max: int, raw_size: int | None = None
+    data: Buffer,
+    *,
+    kind: Kind,
+    name: str,
+    raw_size_max: int,
+    raw_size: int | None = None,
+    stored_digest: bytes | None = None,
+    room: memoryview | None = None,
 ) -> Envelope:
     """Return what is in an envelope, after every check that needs no key.
 
     ``name`` says in errors where the bytes came from. Nothing larger than ``raw_size_max`` is
     allocated, whatever the object claims; ``raw_size`` is what a record said it must be.
+    ``stored_digest`` is blake3 of the stored payload where these very bytes were hashed before.
+    ``room`` is memory to unpack into, at least of the size that ``room_for`` says; ``data`` may
+    lie at the end of it, and is overwritten.
 
     Raises:
         CorruptionError: these are not the bytes that were written.
@@ -183,13 +239,18 @@ def unseal(
         expected = f"at most {raw_size_max}" if raw_size is None else str(raw_size)
         raise corruption(name, f"unpacks to {claimed_raw} bytes, expected {expected}")
     stored = view[len(head) : len(head) + stored_size]
-    if _digest((stored,)) != trailer[16:48]:
+    found = stored_digest or new_hasher(len(stored)).update(stored).digest()
+    if found != trailer[16:48]:
         raise corruption(name, "has a payload that does not match its hash")
     signature = _read_signature(name, head, fields, trailer) if flags & _FLAG_SIGNED else None
-    payload = stored if compression is Compression.RAW else _decompress(name, stored, claimed_raw)
+    payload, payload_digest, size = stored, found, len(view)
+    if compression is Compression.ZSTD:
+        payload, payload_digest = decompressed(name, stored, claimed_raw, room)
     if len(payload) != claimed_raw:
         raise corruption(name, f"holds {len(payload)} bytes, not {claimed_raw} as its trailer says")
-    return Envelope(kind, compression, len(head), fields, payload, signature, len(view))
+    return Envelope(
+        kind, compression, len(head), fields, payload, signature, size, payload_digest, found
+    )
 
 
 def _head(kind: Kind, compression: Compression, flags: int, fields: Mapping[str, Any]) -> bytes:
@@ -284,51 +345,3 @@ def _read_signature(name: str, head: bytes, fields: Mapping[str, Any], trailer: 
 def _signed_message(head: bytes, trailer: bytes) -> bytes:
     """Return what is signed: a digest of all that stands before the signature."""
     return blake3(head + trailer, derive_key_context=_SIGNATURE_CONTEXT).digest()
-
-
-def _digest(parts: Sequence[Buffer]) -> bytes:
-    """Return blake3 of the concatenation, on several threads where a part is large."""
-    hasher = new_hasher(sum(memoryview(part).nbytes for part in parts))
-    for part in parts:
-        hasher.update(part)
-    return hasher.digest()
-
-
-def _flat(payload: Sequence[Buffer]) -> tuple[memoryview, ...]:
-    """Return the parts as plain bytes, without the empty ones: an empty view has no such form."""
-    views = (memoryview(part) for part in payload)
-    return tuple(view.cast("B") for view in views if view.nbytes)
-
-
-def _shrinks(payload: Sequence[memoryview]) -> bool:
-    """Tell whether the beginning of the payload loses a fifth when compressed."""
-    sample = bytearray()
-    for part in payload:
-        sample += part[: _SAMPLE_SIZE - len(sample)]
-        if len(sample) >= _SAMPLE_SIZE:
-            break
-    packed = zstandard.ZstdCompressor(level=1).compress(bytes(sample))
-    return len(packed) < SHRUNK_MAX * len(sample)
-
-
-def _compress(payload: Sequence[memoryview], raw_size: int, level: int) -> tuple[bytes, ...]:
-    """Return the payload as one zstd frame that states its own raw size."""
-    compressor = zstandard.ZstdCompressor(level=level).compressobj(size=raw_size)
-    pieces = [compressor.compress(part) for part in payload]
-    pieces.append(compressor.flush())
-    return tuple(piece for piece in pieces if piece)
-
-
-def _decompress(name: str, stored: memoryview, raw_size: int) -> memoryview:
-    """Return the payload; refuses before allocating what cannot be in there."""
-    if raw_size > _ZSTD_RATIO_MAX * len(stored):
-        raise corruption(name, f"claims that {len(stored)} bytes unpack to {raw_size}")
-    try:
-        if zstandard.frame_content_size(stored) != raw_size:
-            raise corruption(name, f"does not unpack to the {raw_size} bytes of its trailer")
-        payload = zstandard.ZstdDecompressor().decompress(
-            stored, max_output_size=raw_size, allow_extra_data=False
-        )
-    except zstandard.ZstdError as error:
-        raise corruption(name, "has a payload that zstd cannot read") from error
-    return memoryview(payload)

@@ -71,8 +71,10 @@ class CallBook(Protocol):
         """
         ...
 
-    def load(self, refs: Sequence[Ref]) -> list[Any]:
+    def load(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Any]:
         """Return the values of ``refs``, fetched together.
+
+        With ``mmap``, a large one may be a private map of a file; it can be changed all the same.
 
         Raises:
             NotFoundError: one of them is not in this book.
@@ -80,7 +82,7 @@ class CallBook(Protocol):
         """
         ...
 
-    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+    def load_each(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Outcome]:
         """Return for each of ``refs`` its value or what is wrong with it, fetched together.
 
         A CorruptionError is that of a value which is on record and cannot be read. Nothing is

@@ -46,7 +46,7 @@ _RUNNING: Final[ContextVar[frozenset[CallId]]] = ContextVar(
 )
 
 
-def load(refs: Sequence[Ref], book: CallBook) -> list[Any]:
+def load(refs: Sequence[Ref], book: CallBook, *, mmap: bool = True) -> list[Any]:
     """Return the values of ``refs``; inside ``book``, those that are lost are computed again.
 
     So are those that are withheld. One that cannot be had is an error only when all others are
@@ -57,7 +57,7 @@ def load(refs: Sequence[Ref], book: CallBook) -> list[Any]:
         UntrustedError: a value is withheld, and cannot be computed again, or not here.
         MandalaError: what else is wrong with one of them.
     """
-    outcomes = book.load_each(refs)
+    outcomes = book.load_each(refs, mmap=mmap)
     session = entered(book)
     found_wrong = dict(zip(refs, outcomes, strict=True))
     lost: dict[Ref, MandalaError] = {
@@ -82,7 +82,7 @@ def load(refs: Sequence[Ref], book: CallBook) -> list[Any]:
             failures.get(ref) or outcome for ref, outcome in zip(refs, outcomes, strict=True)
         ]
         again = list(dict.fromkeys(ref for ref, failure in failures.items() if failure is None))
-        found = dict(zip(again, book.load_each(again), strict=True)) if again else {}
+        found = dict(zip(again, book.load_each(again, mmap=mmap), strict=True)) if again else {}
         outcomes = [found.get(ref, outcome) for ref, outcome in zip(refs, outcomes, strict=True)]
     values = []
     for outcome in outcomes:

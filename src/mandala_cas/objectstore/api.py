@@ -5,12 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """``nbytes`` bytes that are never together in memory: made piece by piece, at every pass.
+
+    ``make`` begins a pass, and every pass gives the same bytes. ``sample`` returns some of them,
+    ``size`` bytes from ``offset`` on, where that costs less than a pass.
+    """
+
+    nbytes: int
+    make: Callable[[], Iterator[Buffer]]
+    sample: Callable[[int, int], Buffer] | None = None
+
+    def __iter__(self) -> Iterator[Buffer]:
+        """Begin a pass."""
+        return self.make()
+
+
+Parts = Sequence[Buffer] | Pieces
+"""Bytes that can be gone through more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,45 @@ class TakesFiles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """Which file was seen, and in which state: another one means that it may hold other bytes."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappedObject:
+    """An object as memory: writable, and what is written there reaches nobody else."""
+
+    data: memoryview
+    identity: FileIdentity
+
+
+@runtime_checkable
+class MapsObjects(Protocol):
+    """A store whose objects may be seen as memory without being read first."""
+
+    @property
+    def maps_objects(self) -> bool:
+        """Whether that is worth asking for here."""
+        ...
+
+    def map_object(self, name: str) -> MappedObject | None:
+        """Return the object as a private, copy-on-write map; None says to read it instead.
+
+        The map stays good when the object is deleted or replaced.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        ...
+
+
 @runtime_checkable
 class ObjectStore(Protocol):
     """Named bytes. Names are relative, ``/``-separated, lower-case where they hold hashes.
@@ -88,7 +148,7 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects, at the same time where that is faster, in no fixed order.
 
         On an error some of them may be there; each is there whole or not at all.

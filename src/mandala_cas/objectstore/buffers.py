@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from io import FileIO
+from typing import Final
 
 from mandala_cas.errors import UsageError
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.api import Buffer, Parts, Pieces
+
+_ALIGNMENT: Final = 64
+# What no machine has; NumPy would say so in other words.
+_SIZE_MAX: Final = 1 << 62
 
 
 def flat(part: Buffer) -> memoryview:
@@ -19,10 +26,44 @@ def flat(part: Buffer) -> memoryview:
 
 def joined(parts: Iterable[Buffer]) -> bytes:
     """Return the concatenation of ``parts``; a lone ``bytes`` is returned as it is."""
+    if isinstance(parts, Pieces):
+        # Not `join`, which would hold all of the pieces beside their sum.
+        target = io.BytesIO()
+        for part in parts:
+            target.write(flat(part))
+        return target.getvalue()
     views = [part if isinstance(part, bytes) else flat(part) for part in parts]
     if len(views) == 1 and isinstance(views[0], bytes):
         return views[0]
     return b"".join(views)
+
+
+def size_of(parts: Parts) -> int:
+    """Return how many bytes ``parts`` are together; pieces are not made for that."""
+    if isinstance(parts, Pieces):
+        return parts.nbytes
+    return sum(memoryview(part).nbytes for part in parts)
+
+
+def repeatable(parts: Iterable[Buffer]) -> Parts:
+    """Return ``parts`` as something that can be gone through again, without a copy of its bytes."""
+    return parts if isinstance(parts, Pieces) else tuple(parts)
+
+
+def new_buffer(size: int) -> memoryview:
+    """Return memory to be filled, at a multiple of 64; what is in it now is undefined.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
+    import numpy as np  # noqa: PLC0415 (heavy)
+
+    if size > _SIZE_MAX:
+        raise MemoryError
+    # Neither bytearray, which is cleared first, nor bytes, which cannot be filled.
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
+    return memory[start : start + size].data
 
 
 def flat_target(buffer: memoryview) -> memoryview:
@@ -36,3 +77,15 @@ def flat_target(buffer: memoryview) -> memoryview:
             "cannot read into this buffer: it is read-only or has gaps; give a writable one"
         )
     return buffer.cast("B") if buffer.nbytes else memoryview(bytearray())
+
+
+def fill(file: FileIO, offset: int, target: memoryview) -> int:
+    """Read from ``offset`` on until ``target`` is full or the file ends; return how much."""
+    file.seek(offset)
+    filled = 0
+    while filled < target.nbytes:
+        count = file.readinto(target[filled:])
+        if not count:
+            break
+        filled += count
+    return filled

@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.errors import UsageError
-from mandala_cas.objectstore.api import Buffer, Capabilities, ObjectInfo
-from mandala_cas.objectstore.buffers import flat, joined
+from mandala_cas.objectstore.api import Capabilities, ObjectInfo, Parts
+from mandala_cas.objectstore.buffers import joined, size_of
 from mandala_cas.objectstore.filesystems import ask_each, close_filesystem, remake_filesystem
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
 from mandala_cas.objectstore.names import check_name, is_name
 from mandala_cas.objectstore.protocols import promises_of
-from mandala_cas.objectstore.tree import PIECE_SIZE, STREAMED_MIN, Asked
+from mandala_cas.objectstore.s3_parts import put_in_parts
+from mandala_cas.objectstore.tree import STREAMED_MIN, Asked
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -112,15 +113,14 @@ class FsspecTree:
             end=[None if part.size is None else part.offset + part.size for part in asked],
         )
 
-    def write(self, name: str, buffers: Sequence[Buffer]) -> None:
+    def write(self, name: str, parts: Parts) -> None:
         """Store an object in the way that shows no half of it."""
-        size = sum(memoryview(part).nbytes for part in buffers)
         if not self._promises.atomic_put:
-            self._write_renamed(self.path(name), joined(buffers))
-        elif size < STREAMED_MIN or self.protocol not in _STREAMED:
-            self.ask("pipe_file", self.path(name), joined(buffers))
+            self._write_renamed(self.path(name), joined(parts))
+        elif size_of(parts) < STREAMED_MIN or self.protocol not in _STREAMED:
+            self.ask("pipe_file", self.path(name), joined(parts))
         else:
-            self._write_streamed(self.path(name), buffers)
+            put_in_parts(self.fs, self.path(name), parts)
 
     def write_each(self, objects: Mapping[str, bytes]) -> list[Any]:
         """Store all, at the same time where the file system can."""
@@ -169,26 +169,6 @@ class FsspecTree:
         else:
             with self._lock:
                 yield
-
-    def _write_streamed(self, path: str, buffers: Sequence[Buffer]) -> None:
-        """Send an object piece by piece; it appears with the last step, or not at all."""
-        with self._turn():
-            file = self.fs.open(
-                path, "wb", block_size=PIECE_SIZE, autocommit=False, cache_type="none"
-            )
-            try:
-                for buffer in buffers:
-                    view = flat(buffer)
-                    for start in range(0, view.nbytes, PIECE_SIZE):
-                        file.write(view[start : start + PIECE_SIZE])
-                file.close()
-                file.commit()
-            except BaseException:
-                # What was sent so far costs money for as long as it lies there.
-                file.discard()
-                # Or it would try to send the rest when it is collected.
-                file.closed = True
-                raise
 
     def _write_renamed(self, path: str, data: bytes) -> None:
         """Write an object under another name first: this file system shows half a file."""

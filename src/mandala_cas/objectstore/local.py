@@ -14,16 +14,23 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
-from mandala_cas.objectstore.buffers import flat_target
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    MappedObject,
+    ObjectInfo,
+    Parts,
+)
+from mandala_cas.objectstore.buffers import fill, flat_target
 from mandala_cas.objectstore.disk import reading, writing
 from mandala_cas.objectstore.files import publish, publish_once, same_bytes, write_file
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
+from mandala_cas.objectstore.maps import map_file
 from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range, is_name
 from mandala_cas.objectstore.platforms import NO_LINKS, Platform, running_platform
@@ -86,7 +93,7 @@ class LocalObjectStore:
             self._publish(path, parts)
             self._platform.sync_directory(path.parent)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects; each directory is synced once."""
         paths = {name: self._path(name) for name in objects}
         for name, parts in objects.items():
@@ -152,7 +159,24 @@ class LocalObjectStore:
         check_range(name, offset, target.nbytes)
         path = self._path(name)
         with reading(name, self._root), path.open("rb", buffering=0) as file:
-            return _fill(file, offset, target)
+            return fill(file, offset, target)
+
+    @property
+    def maps_objects(self) -> bool:
+        """Whether a deleted file stays for who has mapped it.
+
+        That is so on a disk of this host, but on Windows, where a map would keep the file from
+        being deleted. Where another host deletes it, reading a map would end the process.
+        """
+        return self._platform.keeps_unlinked and self.capabilities.strong_list
+
+    def map_object(self, name: str) -> MappedObject | None:
+        """Return an object as a private map; None where maps are not to be had."""
+        path = self._path(name)
+        if not self.maps_objects:
+            return None
+        with reading(name, self._root), path.open("rb", buffering=0) as file:
+            return map_file(file)
 
     def get_many(self, names: Sequence[str]) -> list[bytes | None]:
         """Return several objects."""
@@ -178,7 +202,7 @@ class LocalObjectStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield what is below ``prefix``, directory by directory, in the order of their names."""
-        return self._walk(check_prefix(prefix))
+        return _walk(self._root, check_prefix(prefix))
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove the objects."""
@@ -265,34 +289,36 @@ class LocalObjectStore:
                 self._platform.sync_directory(made.parent)
             self._durable.add(made)
 
-    def _walk(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield the objects of one directory after the other, without holding one open."""
-        waiting = [prefix]
-        while waiting:
-            below = waiting.pop()
-            directories = []
-            for info in self._entries(below):
-                if info.name.endswith("/"):
-                    directories.append(info.name)
-                else:
-                    yield info
-            waiting.extend(sorted(directories, reverse=True))
 
-    def _entries(self, below: str) -> Iterator[ObjectInfo]:
-        """Yield the objects of a directory, and its directories with a slash after their names."""
-        entries: list[os.DirEntry[str]] = []
-        # It may not be there, or no longer. Read all at once: whoever stops reading the listing
-        # must not leave a directory open.
-        place = self._root / below
-        with suppress(NotFoundError), reading(below, self._root), os.scandir(place) as opened:
-            entries = list(opened)
-        for entry in entries:
-            name = below + entry.name
-            if is_name(name) and (status := _status(entry, name, self._root)) is not None:
-                if stat.S_ISDIR(status.st_mode):
-                    yield ObjectInfo(name + "/", 0)
-                elif stat.S_ISREG(status.st_mode):
-                    yield ObjectInfo(name, status.st_size, status.st_mtime)
+def _walk(root: Path, prefix: str) -> Iterator[ObjectInfo]:
+    """Yield the objects of one directory after the other, without holding one open."""
+    waiting = [prefix]
+    while waiting:
+        below = waiting.pop()
+        directories = []
+        for info in _entries(root, below):
+            if info.name.endswith("/"):
+                directories.append(info.name)
+            else:
+                yield info
+        waiting.extend(sorted(directories, reverse=True))
+
+
+def _entries(root: Path, below: str) -> Iterator[ObjectInfo]:
+    """Yield the objects of a directory, and its directories with a slash after their names."""
+    entries: list[os.DirEntry[str]] = []
+    # It may not be there, or no longer. Read all at once: whoever stops reading the listing
+    # must not leave a directory open.
+    place = root / below
+    with suppress(NotFoundError), reading(below, root), os.scandir(place) as opened:
+        entries = list(opened)
+    for entry in entries:
+        name = below + entry.name
+        if is_name(name) and (status := _status(entry, name, root)) is not None:
+            if stat.S_ISDIR(status.st_mode):
+                yield ObjectInfo(name + "/", 0)
+            elif stat.S_ISREG(status.st_mode):
+                yield ObjectInfo(name, status.st_size, status.st_mtime)
 
 
 def _status(entry: os.DirEntry[str], name: str, root: Path) -> os.stat_result | None:
@@ -300,18 +326,6 @@ def _status(entry: os.DirEntry[str], name: str, root: Path) -> os.stat_result | 
     with suppress(NotFoundError), reading(name, root):
         return entry.stat()
     return None
-
-
-def _fill(file: FileIO, offset: int, target: memoryview) -> int:
-    """Read from ``offset`` on until ``target`` is full or the file ends; return how much."""
-    file.seek(offset)
-    filled = 0
-    while filled < target.nbytes:
-        count = file.readinto(target[filled:])
-        if not count:
-            break
-        filled += count
-    return filled
 
 
 def _pieces(source: Path) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
+from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, Parts
 from mandala_cas.objectstore.buffers import flat_target, joined
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 
@@ -44,7 +44,7 @@ class MemoryObjectStore:
         with self._lock:
             self._objects[name] = (data, self._now())
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects."""
         for name in objects:
             check_name(name)
@@ -76,7 +76,8 @@ class MemoryObjectStore:
     def get_into(self, name: str, offset: int, buffer: memoryview) -> int:
         """Copy part of an object into ``buffer``."""
         target = flat_target(buffer)
-        data = self.get_range(name, offset, target.nbytes)
+        check_range(name, offset, target.nbytes)
+        data = memoryview(self.get(name))[offset : offset + target.nbytes]
         target[: len(data)] = data
         return len(data)
 

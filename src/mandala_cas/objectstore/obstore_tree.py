@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mandala_cas.errors import UsageError
-from mandala_cas.objectstore.api import Buffer, Capabilities, ObjectInfo
-from mandala_cas.objectstore.buffers import flat, joined
+from mandala_cas.objectstore.api import Capabilities, ObjectInfo, Parts
+from mandala_cas.objectstore.buffers import flat, joined, size_of
 from mandala_cas.objectstore.names import is_name
 from mandala_cas.objectstore.obstore_options import translate_options
 from mandala_cas.objectstore.protocols import promises_of
@@ -49,7 +49,7 @@ _WHOLE_SIZE_MAX: Final = 16 * 1024 * 1024
 # Small, so that a slow line gets one through before it counts as dead; but 10,000 are the limit.
 _PART_SIZE_MIN: Final = 8 * 1024 * 1024
 _PART_COUNT_MAX: Final = 9_000
-_PART_CONCURRENT_MAX: Final = 8
+_PART_CONCURRENT_MAX: Final = 4
 _END_MAX: Final = (1 << 63) - 1
 
 # Two more attempts, within a second or so: what takes longer is for ``RetryingObjectStore``.
@@ -113,20 +113,19 @@ class ObstoreTree:
         """Read all at the same time."""
         return self._ask_each(self._read, asked)
 
-    def write(self, name: str, buffers: Sequence[Buffer]) -> None:
+    def write(self, name: str, parts: Parts) -> None:
         """Store an object with one request, or a large one in parts that are seen together."""
         import obstore  # noqa: PLC0415 (heavy)
 
-        views = [flat(part) for part in buffers]
-        size = sum(view.nbytes for view in views)
+        size = size_of(parts)
         if size <= _WHOLE_SIZE_MAX:
-            obstore.put(self._bucket(), name, joined(buffers), use_multipart=False)
+            obstore.put(self._bucket(), name, joined(parts), use_multipart=False)
             return
         # Given as they are, and taken as they come: no second copy of the whole in memory.
         obstore.put(
             self._bucket(),
             name,
-            [view for view in views if view.nbytes],
+            (view for view in map(flat, parts) if view.nbytes),
             use_multipart=True,
             chunk_size=max(_PART_SIZE_MIN, size // _PART_COUNT_MAX),
             max_concurrency=_PART_CONCURRENT_MAX,

@@ -47,6 +47,11 @@ class Platform(Protocol):
         """Locks on files."""
         ...
 
+    @property
+    def keeps_unlinked(self) -> bool:
+        """Whether a file that is unlinked while it is mapped stays for whoever has mapped it."""
+        ...
+
     def new_file(self, path: Path) -> FileIO:
         """Open a file for writing, unbuffered, that must not be there yet.
 
@@ -106,6 +111,11 @@ class PosixPlatform:
     def locks(self) -> KernelLocks:
         """Locks by flock."""
         return self._locks
+
+    @property
+    def keeps_unlinked(self) -> bool:
+        """Unlinking takes the name alone."""
+        return True
 
     def new_file(self, path: Path) -> FileIO:
         """Open a new file."""
@@ -179,6 +189,11 @@ class WindowsPlatform(PosixPlatform):
         """Lock with ``locks``; call ``wait`` with seconds between two tries."""
         super().__init__(locks or WindowsLocks())
         self._wait = wait
+
+    @property
+    def keeps_unlinked(self) -> bool:
+        """A file that is mapped cannot be removed."""
+        return False
 
     def sync_directory(self, path: Path) -> None:
         """Do nothing: NTFS journals names, and a directory cannot be opened."""

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from mandala_cas.errors import UsageError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    MappedObject,
+    MapsObjects,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
 
 
 class ReadOnlyObjectStore:
@@ -36,7 +45,7 @@ class ReadOnlyObjectStore:
         del parts
         self._refuse("put", name)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Refuse, unless there is nothing to do."""
         for name in objects:
             self._refuse("put", name)
@@ -65,6 +74,15 @@ class ReadOnlyObjectStore:
     def get_ranges(self, ranges: Sequence[ByteRange]) -> list[bytes | None]:
         """Pass on."""
         return self.inner.get_ranges(ranges)
+
+    @property
+    def maps_objects(self) -> bool:
+        """As the inner store."""
+        return isinstance(self.inner, MapsObjects) and self.inner.maps_objects
+
+    def map_object(self, name: str) -> MappedObject | None:
+        """Pass on, where the inner store can."""
+        return self.inner.map_object(name) if isinstance(self.inner, MapsObjects) else None
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Pass on."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from mandala_cas.errors import NotFoundError, UsageError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo
-from mandala_cas.objectstore.buffers import flat_target, joined
+from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, Parts
+from mandala_cas.objectstore.buffers import flat_target, joined, repeatable, size_of
 from mandala_cas.objectstore.filesystems import make_filesystem, split_url
 from mandala_cas.objectstore.foreign import (
     Border,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Above this, what a record says of a size is checked before anybody allocates it.
 TRUSTED_SIZE_MAX: Final = 64 * 1024 * 1024
 BATCH_SIZE_MAX: Final = 64 * 1024 * 1024
+# What is on its way into one buffer at the same time.
+READ_SIZE_MAX: Final = 4 * PIECE_SIZE
 
 
 # Spelt outside of the class, where ``list`` is a method.
@@ -107,18 +109,18 @@ class RemoteObjectStore:
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Store the concatenation of ``parts``, a very large one piece by piece."""
         check_name(name)
-        buffers = list(parts)
+        buffers = repeatable(parts)
         with self._border.crossing_to_bucket("put", name):
             self._tree.write(name, buffers)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store several objects at the same time, as many as fit into a bounded memory."""
         for name in objects:
             check_name(name)
         batch: dict[str, bytes] = {}
         size = 0
         for name, parts in objects.items():
-            part_size = sum(memoryview(part).nbytes for part in parts)
+            part_size = size_of(parts)
             if part_size >= STREAMED_MIN:
                 self.put(name, parts)
                 continue
@@ -153,7 +155,7 @@ class RemoteObjectStore:
         filled = 0
         # A few pieces at the same time, and never the whole of it a second time in memory.
         while filled < target.nbytes:
-            end = min(target.nbytes, filled + BATCH_SIZE_MAX)
+            end = min(target.nbytes, filled + READ_SIZE_MAX)
             cuts = [*range(filled, end, PIECE_SIZE), end]
             pieces = [Asked(name, offset + at, to - at) for at, to in pairwise(cuts)]
             for data in self._read(pieces):

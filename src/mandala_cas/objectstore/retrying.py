@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mandala_cas.errors import StoreUnavailableError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
+from mandala_cas.objectstore.buffers import repeatable
 
 Answer = TypeVar("Answer")
 
@@ -66,10 +74,10 @@ class RetryingObjectStore:
 
     def put(self, name: str, parts: Iterable[Buffer]) -> None:
         """Put; the same bytes under the same name change nothing."""
-        buffers = list(parts)
+        buffers = repeatable(parts)
         self._insist(lambda: self.inner.put(name, buffers))
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Put all; all of them again where one failed."""
         self._insist(lambda: self.inner.put_many(objects))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from mandala_cas.objectstore.api import Buffer, Capabilities, ObjectInfo
+from mandala_cas.objectstore.api import Capabilities, ObjectInfo, Parts
 
 # Above this, an object is sent in pieces instead of being joined in memory first.
-STREAMED_MIN: Final = 128 * 1024 * 1024
-PIECE_SIZE: Final = 32 * 1024 * 1024
+STREAMED_MIN: Final = 16 * 1024 * 1024
+# As small as S3 takes: several are under way at the same time, and engines copy each up to thrice.
+PIECE_SIZE: Final = 5 * 1024 * 1024
 
 
 class Asked(NamedTuple):
@@ -41,7 +42,7 @@ class ObjectTree(Protocol):
         """Return bytes for each, or what reading them raised."""
         ...
 
-    def write(self, name: str, buffers: Sequence[Buffer]) -> None:
+    def write(self, name: str, parts: Parts) -> None:
         """Store an object in the way that shows no half of it, a very large one in pieces."""
         ...
 

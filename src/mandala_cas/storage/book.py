@@ -70,13 +70,13 @@ class StoredCalls:
         mean_s = self._lookup.ops_mean_duration(op_name)
         return mean_s is not None and self._recorder.look(worth_s=mean_s)
 
-    def load(self, refs: Sequence[Ref]) -> list[Any]:
+    def load(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Any]:
         """Return the values of refs, fetched together; inside the storage, lost ones are made."""
-        return recovery.load(refs, self)
+        return recovery.load(refs, self, mmap=mmap)
 
-    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+    def load_each(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Outcome]:
         """Return for each ref its value or what is wrong with it, fetched together."""
-        return self._values.load_each([ref.content_id for ref in refs])
+        return self._values.load_each([ref.content_id for ref in refs], mmap=mmap)
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch; a question runs no op."""

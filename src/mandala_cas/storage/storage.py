@@ -189,13 +189,19 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
 
     # Values
 
-    def unwrap(self, obj: Any) -> Any:
+    def unwrap(self, obj: Any, *, mmap: bool = True) -> Any:
         """Return ``obj`` with every ref in it replaced by its value.
 
         Looks into lists, tuples, dicts and sets, to any depth; values are loaded in one batch.
+
+        Args:
+            obj: a ref, or what holds refs.
+            mmap: map large arrays that this store keeps uncompressed on a disk of this host,
+                instead of reading them. A map is private: it may be changed, and nothing of that
+                reaches the store. False reads them into memory.
         """
         self._check_open()
-        return unwrap_all(obj, self._parts.book, self._parts.has_value)
+        return unwrap_all(obj, self._parts.book, self._parts.has_value, mmap=mmap)
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""

@@ -11,11 +11,14 @@ from mandala_cas.model.ids import ContentId
 from mandala_cas.model.refs import Ref
 
 
-def unwrap_all(obj: Any, book: CallBook, has_value: Callable[[ContentId], bool]) -> Any:
+def unwrap_all(
+    obj: Any, book: CallBook, has_value: Callable[[ContentId], bool], *, mmap: bool = True
+) -> Any:
     """Return ``obj`` with every ref in it replaced by its value, loaded in one batch.
 
     Looks into lists, tuples, dicts and sets. What ``book`` has, as ``has_value`` tells, comes from
-    there, whichever storage made the ref; the rest from the storages that did.
+    there, whichever storage made the ref; the rest from the storages that did. ``mmap`` is for the
+    former.
 
     Raises:
         UsageError: a ref has no value here nor where it came from.
@@ -24,7 +27,7 @@ def unwrap_all(obj: Any, book: CallBook, has_value: Callable[[ContentId], bool])
     _collect_refs(obj, refs)
     values = {ref: ref.value for ref in refs if ref.in_memory}
     own = [ref for ref in refs if not ref.in_memory and has_value(ref.content_id)]
-    values.update(zip(own, book.load(own), strict=True))
+    values.update(zip(own, book.load(own, mmap=mmap), strict=True))
     for ref in refs:
         if ref not in values:
             values[ref] = unwrap(ref, "storage.unwrap", book)

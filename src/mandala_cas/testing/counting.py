@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
 from mandala_cas.objectstore.buffers import joined
 
 _LISTED_AT_ONCE = 1000
@@ -71,7 +78,7 @@ class CountingObjectStore:
         self._count(puts=1, put_bytes=len(data))
         self.inner.put(name, [data])
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Pass on."""
         whole = {name: joined(parts) for name, parts in objects.items()}
         self._count(puts=len(whole), put_bytes=sum(len(data) for data in whole.values()))

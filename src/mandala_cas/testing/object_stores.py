@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from mandala_cas.errors import NotFoundError, UsageError
-from mandala_cas.objectstore.api import Buffer, ByteRange, ObjectStore
+from mandala_cas.objectstore.api import Buffer, ByteRange, ObjectStore, Pieces
 from mandala_cas.testing.object_store_reads import NAME, ReadClauses, names_below
 
 HOSTILE_NAMES = (
@@ -80,6 +80,18 @@ class ObjectStoreSuite(ReadClauses):
         store.put(NAME, iter(parts))
 
         assert store.get(NAME) == b"headbodytail"
+
+    def test_pieces_are_put_as_their_sum(self, store: ObjectStore) -> None:
+        """A large value is never whole in memory; other objects of a batch are not disturbed."""
+        data = large_value()
+        pieces = Pieces(
+            len(data), lambda: (data[i : i + 70_001] for i in range(0, len(data), 70_001))
+        )
+
+        store.put(NAME, pieces)
+        store.put_many({"blobs/ab/ce": pieces, "blobs/ab/cf": [b"x"]})
+
+        assert store.get_many([NAME, "blobs/ab/ce", "blobs/ab/cf"]) == [data, data, b"x"]
 
     def test_no_parts_make_an_empty_object(self, store: ObjectStore) -> None:
         """An object without bytes is there all the same."""

@@ -5,6 +5,7 @@ Subclass ``PlatformSuite`` in a test module, and give it a fixture ``platform``.
 
 from __future__ import annotations
 
+import mmap
 import os
 from io import BufferedWriter
 from pathlib import Path
@@ -88,6 +89,18 @@ class PlatformSuite:
 
         assert (tmp_path / "target").read_bytes() == b"after"
         assert not source.exists()
+
+    def test_a_mapped_file_may_be_removed_where_the_platform_says_so(
+        self, platform: Platform, tmp_path: Path
+    ) -> None:
+        """Its bytes stay for whoever has mapped it; elsewhere nothing is mapped."""
+        path = make(platform, tmp_path / "a", b"mapped")
+        if not platform.keeps_unlinked:
+            return
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as map_:
+            platform.unlink(path)
+
+            assert bytes(map_) == b"mapped"
 
     def test_a_file_is_removed_once(self, platform: Platform, tmp_path: Path) -> None:
         """Who comes second is told, and need not wait."""

@@ -69,6 +69,11 @@ class RecordingPlatform:
         """Locks of the platform below; they are no steps, since a crash ends them."""
         return self._platform.locks
 
+    @property
+    def keeps_unlinked(self) -> bool:
+        """As the platform below."""
+        return self._platform.keeps_unlinked
+
     def mark(self, label: str) -> None:
         """Record that something had been promised when this was called."""
         self.steps.append(Step("mark", label))

@@ -6,7 +6,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
 from mandala_cas.objectstore.names import check_name, check_prefix
 
 
@@ -49,7 +56,7 @@ class StaleListStore:
         self.inner.put(name, parts)
         self._remember()
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store objects; listings show them later, one after the other."""
         for name in objects:
             check_name(name)

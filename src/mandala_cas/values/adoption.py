@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from mandala_cas.blobs.value import open_value
-from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, StoreUnavailableError
 from mandala_cas.log.journal import SPOOL_FOLDER
@@ -32,6 +30,7 @@ from mandala_cas.model.entries import (
 )
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Held
+from mandala_cas.values.opening import open_verified
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import PreparedValue
 from mandala_cas.values.spool import SpooledValue
@@ -262,7 +261,4 @@ def _prepared(value: JournalValue, orphan: Orphan) -> PreparedValue:
 
 def _verify(record: ValueRecord, sealed: Sealed, name: str) -> None:
     """Check that these are the bytes of the value, whatever happened to the disk since."""
-    payload = open_value(sealed.parts[0], name=name, record=record)
-    named = (record.codec_name, record.codec_version, record.codec_header)
-    if payload_hash(*named, (payload,), Digests()) != record.payload_hash:
-        raise CorruptionError(f"{name} does not have the bytes that were written", name=name)
+    open_verified(sealed.whole(), name=name, record=record)

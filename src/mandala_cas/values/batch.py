@@ -110,7 +110,7 @@ class Batch:
         for held in self.loose.values():
             name, source = held.record.location, held.source
             if isinstance(source, Sealed) or not blobs.put_file(name, source.path):
-                loose[name] = held.sealed
+                loose[name] = source if isinstance(source, Sealed) else source.streamed()
         blobs.put_all(self.packs, loose)
         self.is_placed = True
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mandala_cas.blobs.packs import Placement
-from mandala_cas.blobs.store import BlobStore
-from mandala_cas.blobs.value import open_value
-from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.blobs.store import BlobStore, FetchedBlob
 from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError
@@ -21,8 +19,9 @@ from mandala_cas.index.copies import ValueCopy
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.outcomes import Loaded, Outcome
-from mandala_cas.objectstore.api import Buffer
 from mandala_cas.objectstore.layout import check_payload_name
+from mandala_cas.values.mapped_files import VERIFIED
+from mandala_cas.values.opening import check_payload, open_verified
 from mandala_cas.values.trust import Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
 
@@ -87,21 +86,23 @@ class ValueLoader:
         self._trust = trust
         self._unreadable = UnreadablePlaces() if unreadable is None else unreadable
 
-    def load_many(self, content_ids: Sequence[ContentId]) -> list[Any]:
+    def load_many(self, content_ids: Sequence[ContentId], *, mmap: bool = True) -> list[Any]:
         """Return the values, in order; an id that repeats gives the same object.
+
+        With ``mmap``, large raw values of a directory of this host are mapped and not read.
 
         Raises:
             NotFoundError: no record says where a value is.
             CorruptionError: every copy of a value is missing or damaged, here and elsewhere.
             UntrustedError: a value is a pickle of somebody whom this user does not trust.
         """
-        outcomes = self.load_each(content_ids)
+        outcomes = self.load_each(content_ids, mmap=mmap)
         for outcome in outcomes:
             if isinstance(outcome, MandalaError):
                 raise outcome
         return [outcome.value for outcome in outcomes if isinstance(outcome, Loaded)]
 
-    def load_each(self, content_ids: Sequence[ContentId]) -> list[Outcome]:
+    def load_each(self, content_ids: Sequence[ContentId], *, mmap: bool = True) -> list[Outcome]:
         """Return for each value, in order, itself or what is wrong with it.
 
         One that cannot be had keeps nobody from the others. See ``load_many`` for the errors.
@@ -114,17 +115,17 @@ class ValueLoader:
             held = self._source.held(content_id)
             if held is not None:
                 kept = self._source.kept(held[0])
+                blob = FetchedBlob(held[1].whole())
                 outcomes[content_id] = (
-                    self._attempt(held[0], held[1].whole(), "this batch")
-                    if kept is None
-                    else Loaded(kept)
+                    self._attempt(held[0], blob, "this batch") if kept is None else Loaded(kept)
                 )
-        self._load_copies([id_ for id_ in content_ids if id_ not in outcomes], outcomes)
+        wanted = [id_ for id_ in content_ids if id_ not in outcomes]
+        self._load_copies(wanted, outcomes, mmap=mmap)
         lost = _lost(outcomes)
         if lost:
             # Somebody may have repaired it, or computed it again, since this process looked.
             self._source.refresh()
-            self._load_copies(lost, outcomes)
+            self._load_copies(lost, outcomes, mmap=mmap)
             lost = _lost(outcomes)
         if lost and self._source.promised is not None:
             for content_id, value in self._source.promised.fetch(lost).items():
@@ -133,7 +134,7 @@ class ValueLoader:
         return [outcomes[content_id] for content_id in content_ids]
 
     def _load_copies(
-        self, content_ids: Iterable[ContentId], outcomes: dict[ContentId, Outcome]
+        self, content_ids: Iterable[ContentId], outcomes: dict[ContentId, Outcome], *, mmap: bool
     ) -> None:
         """Put into ``outcomes`` what the copies on record give, the first that can be read."""
         waiting: dict[ContentId, list[ValueCopy]] = {}
@@ -149,7 +150,7 @@ class ValueLoader:
         outcomes.update(self._trust.refusals(refused))
         while waiting := {content_id: copies for content_id, copies in waiting.items() if copies}:
             tried = {content_id: copies.pop(0) for content_id, copies in waiting.items()}
-            for content_id, outcome in self._try_copies(tried).items():
+            for content_id, outcome in self._try_copies(tried, mmap=mmap).items():
                 outcomes[content_id] = outcome
                 if isinstance(outcome, Loaded):
                     self._unreadable.discard(tried[content_id])
@@ -202,35 +203,41 @@ class ValueLoader:
         if copy.signature is not None and self._codecs.is_fragile(copy.record.codec_name):
             copy.signature.verified_key()
 
-    def _try_copies(self, tried: Mapping[ContentId, ValueCopy]) -> dict[ContentId, Outcome]:
+    def _try_copies(
+        self, tried: Mapping[ContentId, ValueCopy], *, mmap: bool
+    ) -> dict[ContentId, Outcome]:
         """Fetch all these copies at once; give each one's value, or what is wrong with it."""
         outcomes: dict[ContentId, Outcome] = {}
-        remote: list[tuple[ContentId, ValueRecord]] = []
+        together: list[ValueRecord] = []
+        large: list[ValueRecord] = []
         for content_id, copy in tried.items():
             kept = self._source.kept(copy.record)
             if kept is not None:
                 outcomes[content_id] = Loaded(kept)
                 continue
             if copy.record.tier is Tier.INLINE:
-                outcomes[content_id] = self._attempt(copy.record, copy.record.inline, None)
+                outcomes[content_id] = self._attempt_inline(copy.record)
                 continue
             try:
                 check_payload_name(copy.record.location)
             except CorruptionError as error:
                 outcomes[content_id] = error
             else:
-                remote.append((content_id, copy.record))
-        places = [Placement(r.location, r.offset, r.stored_size) for _, r in remote]
-        for (content_id, record), data in zip(remote, self._blobs.get_many(places), strict=True):
-            if data is None:
-                outcomes[content_id] = CorruptionError(
-                    f"value {content_id.short} should be in {record.location}, which is not there; "
-                    "compute it again, or restore the object",
-                    content_id=content_id,
-                    name=record.location,
+                is_alone = copy.record.tier is Tier.LOOSE and self._blobs.fetches_alone(
+                    copy.record.stored_size
                 )
-            else:
-                outcomes[content_id] = self._attempt(record, data, record.location)
+                (large if is_alone else together).append(copy.record)
+        found = self._blobs.get_many([_place(record) for record in together])
+        # From the last to the first, so that the bytes of each can go as soon as it is decoded.
+        while together:
+            record, data = together.pop(), found.pop()
+            blob = None if data is None else FetchedBlob(data)
+            outcomes[record.content_id] = self._attempt(record, blob, record.location)
+        for record in large:
+            # Code that runs is not taken from memory that the writer of the file can still change.
+            mapped = mmap and not self._codecs.runs_code(record.codec_name)
+            blob = self._blobs.fetch_large(_place(record), record.raw_size, mapped=mapped)
+            outcomes[record.content_id] = self._attempt(record, blob, record.location)
         return outcomes
 
     def _take_promised(self, content_id: ContentId, value: PromisedValue) -> Outcome:
@@ -257,31 +264,49 @@ class ValueLoader:
                 return self._trust.refusal(value.copy)
         except MandalaError as error:
             return error
-        return self._attempt(record, value.sealed, record.location)
+        return self._attempt(record, FetchedBlob(value.sealed), record.location)
 
-    def _attempt(self, record: ValueRecord, data: Buffer, location: str | None) -> Outcome:
-        """Decode one copy; damage is an outcome, so that another copy can be tried."""
+    def _attempt_inline(self, record: ValueRecord) -> Outcome:
+        """Decode a value that its record holds; damage is an outcome."""
+        payload = memoryview(record.inline)
         try:
-            if location is None:
-                return Loaded(self._decode(record, memoryview(data)))
-            return Loaded(self._decode(record, open_value(data, name=location, record=record)))
+            check_payload(record, payload)
+            return Loaded(self._decode(record, payload))
+        except MandalaError as error:
+            return error
+
+    def _attempt(self, record: ValueRecord, blob: FetchedBlob | None, location: str) -> Outcome:
+        """Decode one copy; damage is an outcome, so that another copy can be tried."""
+        if blob is None:
+            return CorruptionError(
+                f"value {record.content_id.short} should be in {record.location}, which is not "
+                "there; compute it again, or restore the object",
+                content_id=record.content_id,
+                name=record.location,
+            )
+        try:
+            envelope = open_verified(
+                blob.data,
+                name=location,
+                record=record,
+                stored_digest=VERIFIED.digest(blob.identity),
+                room=blob.room,
+            )
+            VERIFIED.add(blob.identity, envelope.stored_digest)
+            return Loaded(self._decode(record, envelope.payload))
         except MandalaError as error:
             return error
 
     def _decode(self, record: ValueRecord, payload: memoryview) -> Any:
-        """Check the payload against the hash that its record names, then decode it."""
-        found = payload_hash(
-            record.codec_name, record.codec_version, record.codec_header, (payload,), Digests()
-        )
-        if found != record.payload_hash:
-            raise CorruptionError(
-                f"the bytes of value {record.content_id.short} do not match the hash on record; "
-                "do not rely on this store",
-                content_id=record.content_id,
-            )
+        """Decode what was verified."""
         return self._codecs.decode(
             record.codec_name, record.codec_version, record.codec_header, payload
         )
+
+
+def _place(record: ValueRecord) -> Placement:
+    """Return where a record says that its value is."""
+    return Placement(record.location, record.offset, record.stored_size)
 
 
 def _lost(outcomes: Mapping[ContentId, Outcome]) -> list[ContentId]:

@@ -24,9 +24,7 @@ from blake3 import blake3
 
 from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.blobs.value import open_value, seal_value
-from mandala_cas.codec.digests import Digests as PayloadDigests
-from mandala_cas.codec.digests import payload_hash
+from mandala_cas.blobs.value import seal_value
 from mandala_cas.errors import (
     CorruptionError,
     MandalaError,
@@ -43,6 +41,7 @@ from mandala_cas.objectstore.files import write_file
 from mandala_cas.objectstore.layout import blob_name
 from mandala_cas.objectstore.locks import locked
 from mandala_cas.objectstore.platforms import running_platform
+from mandala_cas.values.opening import open_verified
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
 
@@ -314,18 +313,9 @@ def _verified(copy: ValueCopy, sealed: bytes, url: str) -> FetchedValue | None:
     record = copy.record
     try:
         as_sealed = replace(record, tier=Tier.LOOSE, inline=b"")
-        payload = open_value(sealed, name=f"{url}: {record.location or 'inline'}", record=as_sealed)
+        open_verified(sealed, name=f"{url}: {record.location or 'inline'}", record=as_sealed)
     except MandalaError:
         # Damaged, or too new for this version: another copy may do.
-        return None
-    found = payload_hash(
-        record.codec_name,
-        record.codec_version,
-        record.codec_header,
-        (payload,),
-        PayloadDigests(),
-    )
-    if found != record.payload_hash:
         return None
     loose = replace(
         as_sealed, location=blob_name(record.payload_hash), offset=0, stored_size=len(sealed)

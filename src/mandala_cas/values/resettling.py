@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 
 from mandala_cas.blobs.packs import Placement
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.blobs.value import open_value
-from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError
 from mandala_cas.log.part import LogPart
@@ -35,6 +33,7 @@ from mandala_cas.model.entries import (
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.batch import Held
+from mandala_cas.values.opening import open_verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +97,10 @@ def read_copy(blobs: BlobStore, rows: Sequence[ValueRecord]) -> Held | None:
         if data is None:
             continue
         try:
-            payload = open_value(data, name=row.location, record=row)
+            open_verified(data, name=row.location, record=row)
         except CorruptionError:
             continue
-        named = (row.codec_name, row.codec_version, row.codec_header)
-        if payload_hash(*named, (payload,), Digests()) == row.payload_hash:
-            return Held(replace(row, stored_size=len(data)), Sealed((data,), len(data)))
+        return Held(replace(row, stored_size=len(data)), Sealed((data,), len(data)))
     return None
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.tiers import tier_of
-from mandala_cas.blobs.value import seal_value
+from mandala_cas.blobs.value import sealing_value
 from mandala_cas.codec.api import Encoded
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
@@ -21,6 +21,8 @@ from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import ContentId, PayloadHash
+from mandala_cas.objectstore.api import Buffer
+from mandala_cas.objectstore.buffers import size_of
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.spool import Spool, SpooledValue
 
@@ -114,18 +116,20 @@ class ValueEncoder:
         Without a spool it goes to the store at once. A crash after that put and before the segment
         leaves a blob that nothing names: garbage that costs space, never a wrong answer.
         """
-        sealed = _seal(encoded)
         nonce = self._nonce_for(encoded.payload_hash)
         name = blob_name(encoded.payload_hash, nonce)
         if self._is_condemned(name):
             name = blob_name(encoded.payload_hash, self._draw(NONCE_SIZE))
+        if self._writes and self._spool is not None:
+            with suppress(StoreUnavailableError, UsageError):
+                spooled = self._spool.write(_sealing(encoded))
+                placed = replace(record, location=name, stored_size=spooled.size)
+                return PreparedValue(record.content_id, placed, spooled=spooled)
+        # Without a spool, or where its disk is full: the store may be another.
+        sealed = _seal(encoded)
         placed = replace(record, location=name, stored_size=sealed.size)
         if not self._writes:
             return PreparedValue(record.content_id, placed, _owned(sealed))
-        if self._spool is not None:
-            with suppress(StoreUnavailableError, UsageError):
-                return PreparedValue(record.content_id, placed, spooled=self._spool.write(sealed))
-        # Without a spool, or where its disk is full: the store may be another.
         try:
             self._blobs.put_all((), {name: sealed})
         except StoreUnavailableError:
@@ -135,13 +139,20 @@ class ValueEncoder:
 
 def _seal(encoded: Encoded) -> Sealed:
     """Return the value envelope."""
-    return seal_value(
+    parts = tuple(_sealing(encoded))
+    return Sealed(parts, size_of(parts))
+
+
+def _sealing(encoded: Encoded) -> Iterator[Buffer]:
+    """Yield the value envelope part by part."""
+    return sealing_value(
         encoded.payload_hash,
         encoded.codec_name,
         encoded.codec_version,
         encoded.header,
         encoded.payload,
         payload_digest=encoded.payload_digest,
+        hint=encoded.compression,
     )
 
 

@@ -7,11 +7,11 @@ does not take back what was written.
 
 from __future__ import annotations
 
-import mmap
 import os
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +19,14 @@ from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError
 from mandala_cas.log.journal import SPOOL_FOLDER, Journal
 from mandala_cas.model.ids import WriterId
-from mandala_cas.objectstore.buffers import flat
+from mandala_cas.objectstore.api import Buffer, Pieces
+from mandala_cas.objectstore.buffers import fill, flat, new_buffer
 from mandala_cas.objectstore.disk import reading, writing
+from mandala_cas.objectstore.maps import map_file
+from mandala_cas.objectstore.platforms import running_platform
 
 _RANDOM_SIZE: Final = 16
+_PIECE_SIZE: Final = 4 << 20
 
 
 class SpooledValue:
@@ -49,13 +53,40 @@ class SpooledValue:
         return self.path.name
 
     def sealed(self) -> Sealed:
-        """Return the bytes as they are on the disk, mapped into memory.
+        """Return the bytes as they are on the disk, as memory that may become part of a value.
 
         Raises:
             NotFoundError: somebody removed the file.
             CorruptionError: it does not have the bytes that were written.
         """
-        with reading(self.name, self.path.parent), self.path.open("rb") as file:
+        with self._opened() as file:
+            found = map_file(file) if running_platform().keeps_unlinked else None
+            if found is not None:
+                return Sealed((found.data,), self.size)
+            buffer = new_buffer(self.size)
+            fill(file, 0, buffer)
+        return Sealed((buffer,), self.size)
+
+    def streamed(self) -> Sealed:
+        """Return the bytes as pieces that are read when somebody asks for them, to be sent away.
+
+        Raises:
+            NotFoundError: somebody removed the file.
+            CorruptionError: it does not have the bytes that were written.
+        """
+        with self._opened():
+            return Sealed(Pieces(self.size, self._pieces), self.size)
+
+    def _pieces(self) -> Iterator[Buffer]:
+        """Yield the bytes, some at a time."""
+        with self._opened() as file:
+            while piece := file.read(_PIECE_SIZE):
+                yield piece
+
+    @contextmanager
+    def _opened(self) -> Iterator[FileIO]:
+        """Open the file, which must have the size that was written."""
+        with reading(self.name, self.path.parent), self.path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size != self.size:
                 raise CorruptionError(
@@ -63,8 +94,7 @@ class SpooledValue:
                     "again",
                     path=str(self.path),
                 )
-            view = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-        return Sealed((view,), size)
+            yield file
 
     def keep(self) -> None:
         """Leave the file where it is when nobody refers to it."""
@@ -90,8 +120,10 @@ class Spool:
         self._writer = writer
         self._draw = draw
 
-    def write(self, sealed: Sealed) -> SpooledValue:
-        """Write one value; whatever happens to its object afterwards, these bytes stay.
+    def write(self, parts: Iterable[Buffer]) -> SpooledValue:
+        """Write one sealed value; whatever happens to its object afterwards, these bytes stay.
+
+        Each part is written before the next one is asked for, so they may be made on the way.
 
         Raises:
             StoreUnavailableError: the disk is full or does not answer; nothing was written.
@@ -102,18 +134,21 @@ class Spool:
         self._journal.live(writer)
         folder = self._journal.directory / SPOOL_FOLDER
         path = folder / f"{writer.hex()}-{self._draw(_RANDOM_SIZE).hex()}"
+        size = 0
         with writing(path.name, folder):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 # Not private: linked into the store it is an object like any other.
                 with path.open("xb", buffering=0) as file:
-                    for part in sealed.parts:
-                        _write_all(file.write, flat(part))
+                    for part in parts:
+                        view = flat(part)
+                        size += view.nbytes
+                        _write_all(file.write, view)
             except BaseException:
                 with suppress(OSError):
                     path.unlink()
                 raise
-            return SpooledValue(path, sealed.size)
+            return SpooledValue(path, size)
 
 
 def _write_all(write: Callable[[memoryview], int | None], data: memoryview) -> None:

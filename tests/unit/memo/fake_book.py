@@ -91,14 +91,16 @@ class FakeBook:
         equal = (call for call in self.calls.values() if call.content_id == content_id)
         return next(equal, None)
 
-    def load(self, refs: Sequence[Ref]) -> list[Any]:
+    def load(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Any]:
         """Return copies, as bytes would give."""
+        del mmap
         self.asked["load"] += 1
         self.asked["values"] += len(refs)
         return [self._copy(ref) for ref in refs]
 
-    def load_each(self, refs: Sequence[Ref]) -> list[Outcome]:
+    def load_each(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Outcome]:
         """Return copies, or what is wrong."""
+        del mmap
         return [self._outcome(ref) for ref in refs]
 
     def creators(self, ref: Ref) -> list[CallRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,13 +142,15 @@ def test_arguments_that_came_later_are_at_their_defaults(entered: FakeBook) -> N
     assert scaled_later.name == "recovered.scaled"
 
 
-def test_calls_in_a_body_are_recovered_as_well(entered: FakeBook, ops: Ops) -> None:
+def test_calls_in_a_body_are_recovered_as_well(
+    entered: FakeBook, ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a body asks for is there, whether it was lost or not."""
     ref = ops.outer(1)
     lose(entered, 2, 3)
     parent = {call.call_id: call.parent for call in entered.calls.values()}
     ops.runs.clear()
-    entered.load = lambda refs: recovery.load(refs, entered)  # type: ignore[method-assign] # what the storage's book does
+    monkeypatch.setattr(entered, "load", partial(recovery.load, book=entered))  # as a storage does
 
     (value,) = recovery.load([ref.detached()], entered)
 

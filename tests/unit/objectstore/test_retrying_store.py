@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 
 from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableError, UsageError
-from mandala_cas.objectstore.api import ByteRange, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import ByteRange, ObjectInfo, ObjectStore, Pieces
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.objectstore.retrying import RetryingObjectStore, RetryPolicy
 
 IDEMPOTENT: dict[str, Callable[[ObjectStore], object]] = {
     "put": lambda store: store.put("b", iter([b"x", b"y"])),
+    "put of pieces": lambda store: store.put("b", Pieces(2, lambda: iter([b"x", b"y"]))),
     "put_many": lambda store: store.put_many({"b": [b"x"], "c": [b"y"]}),
     "get": lambda store: store.get("a"),
     "get_range": lambda store: store.get_range("a", 1, 2),

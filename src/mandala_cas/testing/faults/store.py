@@ -8,7 +8,14 @@ from functools import partial
 from typing import TypeVar, cast
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
 from mandala_cas.objectstore.buffers import flat_target, joined
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 from mandala_cas.testing.faults.kinds import StaleList
@@ -59,7 +66,7 @@ class FaultStore:
 
         self._run(StoreCall("put", name), effect)
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store objects one by one, so that a crash leaves some of them."""
         for name in objects:
             check_name(name)

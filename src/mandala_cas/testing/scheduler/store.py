@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mandala_cas.errors import NotFoundError
-from mandala_cas.objectstore.api import Buffer, ByteRange, Capabilities, ObjectInfo, ObjectStore
+from mandala_cas.objectstore.api import (
+    Buffer,
+    ByteRange,
+    Capabilities,
+    ObjectInfo,
+    ObjectStore,
+    Parts,
+)
 from mandala_cas.objectstore.buffers import joined
 from mandala_cas.objectstore.names import check_name, check_prefix, check_range
 from mandala_cas.testing.scheduler.interleaving import switch
@@ -40,7 +47,7 @@ class ScheduledStore:
         switch(f"put {name}")
         self.inner.put(name, [data])
 
-    def put_many(self, objects: Mapping[str, Sequence[Buffer]]) -> None:
+    def put_many(self, objects: Mapping[str, Parts]) -> None:
         """Store objects one by one."""
         for name in objects:
             check_name(name)

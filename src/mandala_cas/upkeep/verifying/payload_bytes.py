@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from mandala_cas.blobs.packs import Placement, read_pack_footer
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.blobs.value import open_value
-from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.blobs.value import unseal_value
 from mandala_cas.envelope.packing import corruption
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError
 from mandala_cas.model.entries import Tier, ValueRecord
 from mandala_cas.objectstore.api import ObjectInfo, ObjectStore
 from mandala_cas.upkeep.verifying.batches import batches, read_batches
 from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.values.opening import is_payload_of
 
 
 def check_values(
@@ -67,16 +67,14 @@ def check_value(record: ValueRecord, data: bytes | None) -> MandalaError | None:
     name = record.location or f"inline value {record.content_id.short}"
     try:
         if record.tier is Tier.INLINE:
-            payload = memoryview(record.inline)
+            is_same = is_payload_of(record, memoryview(record.inline))
         elif data is None:
             return corruption(name, "is not there")
         else:
-            payload = open_value(data, name=name, record=record)
-        found = payload_hash(
-            record.codec_name, record.codec_version, record.codec_header, (payload,), Digests()
-        )
+            envelope = unseal_value(data, name=name, record=record)
+            is_same = is_payload_of(record, envelope.payload, envelope.payload_digest)
     except (CorruptionError, UnsupportedFormatError) as error:
         return error
-    if found != record.payload_hash:
+    if not is_same:
         return corruption(name, "does not have the payload that the record says")
     return None
