@@ -171,9 +171,10 @@ def _attributes(value: Any) -> Mapping[str, Any]:
 
 
 def _known_attributes(value: Any) -> Mapping[str, Any] | None:
-    """Return the attributes of a model of pydantic or an image of Pillow; None for all else.
+    """Return the attributes of a model of pydantic, an image of Pillow or a module of torch.
 
-    Neither library is imported for it: who has a value of theirs has done so.
+    None of the libraries is imported for it: who has a value of theirs has done so. None for what
+    is of none of them.
     """
     model = getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
     if model is not None and isinstance(value, model):
@@ -183,6 +184,11 @@ def _known_attributes(value: Any) -> Mapping[str, Any] | None:
     image = getattr(sys.modules.get("PIL.Image"), "Image", None)
     if image is not None and isinstance(value, image):
         return {"info": getattr(value, "info", {})}
+    module = getattr(sys.modules.get("torch.nn"), "Module", None)
+    if module is not None and isinstance(value, module):
+        held = vars(value)
+        tables = (held.get(name) or {} for name in ("_parameters", "_buffers", "_modules"))
+        return {**held, **{name: part for table in tables for name, part in table.items()}}
     return None
 
 
