@@ -18,6 +18,7 @@ from mandala_cas.index.taking import table_of, take
 from mandala_cas.log.columns import BytesColumn, Column, NumberColumn, bytes_column
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.rows import SCHEMA, VALUES
+from mandala_cas.log.run_part import RunPart
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.log.taking import Rows
@@ -120,6 +121,10 @@ def _origins(
     if isinstance(part, Segment):
         code = sources.code(part.name, part.signature, None)
         return np.full(count, code, np.uint32), np.full(count, part.header.created_us, np.int64)
+    if isinstance(part, RunPart):
+        segments, written_us, signers = part.value_origins()
+        codes = [sources.code(part.name, part.signature, key) for key in signers]
+        return np.array(codes, np.uint32)[segments], written_us[segments]
     created_us = np.array([part.value_created_us(row) for row in range(count)], np.int64)
     keys = [part.value_key(row) for row in range(count)]
     by_key = {key: sources.code(part.name, part.signature, key) for key in dict.fromkeys(keys)}

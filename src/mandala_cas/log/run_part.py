@@ -193,6 +193,21 @@ class RunPart:
         code = self.tables[VALUES].numbers("segment")[self._checked(row, VALUES)]
         return _NO_KEY if self.keys is None else KeyId(self.keys[int(code)])
 
+    def value_origins(
+        self,
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], Sequence[KeyId]]:
+        """Return of each row of values the number of its segment, and of each segment two things.
+
+        Those are when it was written, and who signed it: ``value_created_us`` and ``value_key`` of
+        a million rows at once.
+        """
+        segments = self.tables[SEGMENTS]
+        codes = self.tables[VALUES].numbers("segment").astype(np.intp)
+        created_us = segments.numbers("created_us").astype(np.int64)
+        if self.keys is None:
+            return codes, created_us, [_NO_KEY] * segments.row_count
+        return codes, created_us, [KeyId(key) for key in self.keys.rows()]
+
     def tag_record(self, row: int) -> TagRecord:
         """Return one row of ``tags``."""
         return read_tag(self.tags, self._checked(row, TAGS))

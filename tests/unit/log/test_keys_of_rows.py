@@ -42,11 +42,17 @@ def made(segments: list[tuple[Segment, KeyId | None]], request: pytest.FixtureRe
 
 
 def keys_by_writer(parts: list[LogPart]) -> dict[int, KeyId | None]:
-    """Return who signed the segment of each value, by the number of its writer."""
+    """Return who signed the segment of each value, by the number of its writer.
+
+    Asked for one by one and all at once, it is the same.
+    """
     found: dict[int, KeyId | None] = {}
     for part in parts:
+        assert isinstance(part, RunPart)
+        codes, written_us, signers = part.value_origins()
         for row in range(part.values.row_count):
-            assert isinstance(part, RunPart)
+            assert signers[codes[row]] == part.value_key(row)
+            assert written_us[codes[row]] == part.value_created_us(row)
             code = int(part.tables["values"].numbers("segment")[row])
             writer = int.from_bytes(part.ordered_segment_ids[code][:8], "big")
             found[writer] = part.value_key(row)
@@ -79,6 +85,7 @@ def test_of_a_part_alone_nobody_is_known(made: MadeRun) -> None:
     (part, *_) = read_back(made).parts.values()
 
     assert part.value_key(0) == bytes(KeyId.SIZE)
+    assert set(part.value_origins()[2]) == {bytes(KeyId.SIZE)}
 
 
 def test_a_segment_is_its_signers(segments: list[tuple[Segment, KeyId | None]]) -> None:
