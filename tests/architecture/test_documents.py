@@ -320,3 +320,21 @@ def test_code_in_documents_is_python() -> None:
     for path in DOCUMENTS:
         for block in re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
             ast.parse(block)
+
+
+def test_the_tests_that_the_page_on_threats_names_are_there() -> None:
+    """A claim whose test was renamed or removed is a claim that nobody checks."""
+    named = [
+        (cells[1], name)
+        for cells in table_rows(ROOT / "docs" / "explanation" / "threat-model.md")
+        if len(cells) == 3 and cells[1].startswith("tests/")
+        for name in cells[2].split(", ")
+    ]
+
+    missing = [
+        f"{file}: {name}"
+        for file, name in named
+        if f"def {name}(" not in (ROOT / file).read_text("utf-8")
+    ]
+    assert len(named) > 40
+    assert missing == []

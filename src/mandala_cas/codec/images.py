@@ -20,6 +20,8 @@ from mandala_cas.objectstore.api import Buffer
 # memory of its payload, and one of rows without pixels any amount.
 _SHORT_ROW: Final = 8
 _SHORT_ROWS_MAX: Final = 1 << 16
+# It also has room for a row at hand when there is none.
+_MISSING_ROW_MAX: Final = 1 << 20
 _SIDE_MAX: Final = (1 << 31) - 1
 
 # What an image has that is no attribute somebody gave it.
@@ -50,7 +52,7 @@ class ImageCodec:
         value.load()
         mode: str = value.mode
         width, height = value.size
-        if mode not in PIXEL_SIZES or _is_thin(width * PIXEL_SIZES[mode], height):
+        if mode not in PIXEL_SIZES or _is_lopsided(width * PIXEL_SIZES[mode], height):
             raise DeclinedError(f"an image of mode {mode} and size {value.size}")
         if not vars(value).keys() <= _OWN:
             raise DeclinedError("an image with attributes")
@@ -75,7 +77,7 @@ class ImageCodec:
             raise ValueError(f"{size!r} is no size")
         row_size = width * PIXEL_SIZES[mode]
         end = row_size * height
-        if end > len(payload) or _is_thin(row_size, height):
+        if end > len(payload) or _is_lopsided(row_size, height):
             raise ValueError(f"an image of {end} bytes in a payload of {len(payload)}")
         pixels, rest = payload[:end], payload[end:]
         palette = None
@@ -95,8 +97,10 @@ class ImageCodec:
         return image
 
 
-def _is_thin(row_size: int, height: int) -> bool:
-    """Tell whether an image is mostly rows."""
+def _is_lopsided(row_size: int, height: int) -> bool:
+    """Tell whether an image is mostly rows, or one long row that is not there."""
+    if not height:
+        return row_size > _MISSING_ROW_MAX
     return row_size < _SHORT_ROW and height > _SHORT_ROWS_MAX
 
 

@@ -26,6 +26,7 @@ from msgpack import ExtType
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.digests import BIG
 from mandala_cas.codec.plain_forms import FIELDS, MAKERS
+from mandala_cas.envelope.packing import check_lengths
 from mandala_cas.objectstore.api import Buffer
 
 DEPTH_MAX: Final = 100
@@ -354,6 +355,7 @@ def pack_document(lowered: Any) -> bytes:
 
 def unpack_document(document: memoryview, read: Callable[[int, bytes], Any]) -> Any:
     """Return the forms in a document; ``read`` knows what its extensions stand for."""
+    check_lengths(document)
     return msgpack.unpackb(
         document,
         raw=False,

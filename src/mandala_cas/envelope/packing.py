@@ -11,9 +11,13 @@ from typing import Final
 import msgpack
 
 from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.objectstore.api import Buffer
 
 CONTAINER_MAX: Final = 1 << 14
 DEPTH_MAX: Final = 32
+# Less than this cannot claim much.
+_CHECKED_MIN: Final = 256
+_READ_AT_ONCE: Final = 1 << 16
 
 Packable = (
     None | bool | int | float | str | bytes | list["Packable"] | dict[str, "Packable"]
@@ -44,9 +48,12 @@ def unpack(packed: bytes, *, name: str, what: str) -> tuple[Packable, int]:
     Raises:
         CorruptionError: there is none, or it is one that ``pack`` never writes.
     """
-    # An item takes a byte at least, so a longer container is a lie. The limit keeps nested lies
-    # small: each would have a list of its own allocated before the lie is found out.
+    # An item takes a byte at least, so a longer container is a lie.
     longest = min(len(packed), CONTAINER_MAX)
+    try:
+        check_lengths(packed)
+    except ValueError as error:
+        raise corruption(name, f"has a {what} that is not msgpack") from error
     unpacker = msgpack.Unpacker(
         raw=False,
         strict_map_key=True,
@@ -62,6 +69,38 @@ def unpack(packed: bytes, *, name: str, what: str) -> tuple[Packable, int]:
     if not _is_packable(value, DEPTH_MAX):
         raise corruption(name, f"has a {what} that this format does not write")
     return value, unpacker.tell()
+
+
+def check_lengths(packed: Buffer) -> None:
+    """Raise a ValueError unless all that the first value in ``packed`` says of itself is there.
+
+    An unpacker makes room for as many items as an array claims before it has seen one of them, and
+    arrays within each other can each claim to be as long as all of it. So this walks over the
+    value, and makes nothing of it.
+    """
+    view = memoryview(packed)
+    if view.nbytes < _CHECKED_MIN:
+        return
+    unpacker = msgpack.Unpacker(
+        _Reader(view), read_size=_READ_AT_ONCE, max_buffer_size=max(view.nbytes, _READ_AT_ONCE)
+    )
+    try:
+        unpacker.skip()
+    except msgpack.exceptions.UnpackException as error:
+        raise ValueError("a container is longer than what is there") from error
+
+
+class _Reader:
+    """Hands out bytes a piece at a time, so that an unpacker holds no second copy of them all."""
+
+    def __init__(self, data: memoryview) -> None:
+        """Begin at the beginning."""
+        self._left = data
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, as a file does."""
+        piece, self._left = self._left[:size], self._left[size:]
+        return bytes(piece)
 
 
 def _ordered(value: object, depth: int) -> object:

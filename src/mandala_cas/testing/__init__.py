@@ -1,4 +1,4 @@
-"""The public test kit: contract suites, stores that fail, crashes, interleavings, servers.
+"""The public test kit: contract suites, failing stores, crashes, interleavings, fuzzing, servers.
 
 What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
 anybody.
@@ -30,7 +30,9 @@ from mandala_cas.testing.faults import (
     StoreCall,
     TruncatedGet,
 )
+from mandala_cas.testing.fuzzing import DecodeProcess, Fate, Finding, FuzzReport, Outcome, fuzz
 from mandala_cas.testing.models import ModelCall, StoreModel
+from mandala_cas.testing.mutations import Sample, mutations, sample_of
 from mandala_cas.testing.platforms import RecordingPlatform, Step
 from mandala_cas.testing.scheduler import (
     DepthFirst,
@@ -58,6 +60,7 @@ __all__ = [
     "Crash",
     "CrashPoint",
     "CrashState",
+    "DecodeProcess",
     "Delay",
     "Deny",
     "DepthFirst",
@@ -66,13 +69,17 @@ __all__ = [
     "Explored",
     "FakeMsvcrt",
     "FakeWindows",
+    "Fate",
     "Fault",
     "FaultStore",
+    "Finding",
     "FlippedGet",
+    "FuzzReport",
     "Hang",
     "ModelCall",
     "ObjectStoreSuite",
     "OutOfSpace",
+    "Outcome",
     "PartialList",
     "PlatformSuite",
     "PriorityChange",
@@ -82,6 +89,7 @@ __all__ = [
     "Requests",
     "Rule",
     "S3Server",
+    "Sample",
     "ScheduledStore",
     "SimulatedCrash",
     "StaleList",
@@ -93,6 +101,9 @@ __all__ = [
     "crash_at_every_call",
     "crash_states",
     "explore",
+    "fuzz",
+    "mutations",
+    "sample_of",
     "switch",
     "wait_until",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import pickle
 import sys
+import tracemalloc
 import types
 import uuid
 from collections.abc import Callable
@@ -142,6 +143,19 @@ def test_crafted_documents_are_corruption(document: Any) -> None:
     """Plain values need no trust, so anyone may have written them."""
     with pytest.raises(CorruptionError):
         decode_plain(document)
+
+
+def test_arrays_that_claim_all_there_is_allocate_little() -> None:
+    """One within the other, each would have had room for as many items as there are bytes."""
+    document = (b"\xdd\x00\x00\x40\x00" * 500).ljust(1 << 14, b"\xc0")
+    tracemalloc.start()
+
+    with pytest.raises(CorruptionError):
+        REGISTRY.decode("plain", 1, b"\x80", memoryview(document))
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 @pytest.mark.parametrize("outer", [b"e", b"E", b"d"])

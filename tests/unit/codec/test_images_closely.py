@@ -29,6 +29,9 @@ def decode(header: dict[str, Any], payload: bytes = b"") -> Any:
         {"mode": "RGB", "size": [1 << 40, 1 << 40]},
         # Nothing but rows: Pillow would keep an address for each.
         {"mode": "L", "size": [0, (1 << 31) - 1]},
+        # One row that is not there: Pillow would have room for it, or run out of memory.
+        {"mode": "RGB", "size": [(1 << 31) - 1, 0]},
+        {"mode": "L", "size": [1 << 30, 0]},
         {"mode": "L", "size": [-1, -1]},
         {"mode": "L", "size": [1 << 31, 0]},
         {"mode": "P", "size": [1, 1], "palette": ["RGB", 1 << 30]},

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mandala_cas.envelope.packing import Packable, pack, unpack
+from mandala_cas.envelope.packing import Packable, check_lengths, pack, unpack
 from mandala_cas.errors import CorruptionError, UsageError
 
 packables: st.SearchStrategy[Packable] = st.recursive(
@@ -70,6 +70,30 @@ def test_nested_lies_about_sizes_allocate_little() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32 << 20
+
+
+def test_arrays_within_each_other_that_claim_all_there_is_allocate_little() -> None:
+    """Each claim could be true, and all of them together are thousands of times the bytes."""
+    claims = b"\xdd\x00\x00\x40\x00" * 500
+    data = claims.ljust(1 << 14, b"\xc0")
+    tracemalloc.start()
+
+    with pytest.raises(CorruptionError):
+        unpack(data, name="n", what="header")
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_lengths_are_checked_across_pieces() -> None:
+    """What is longer than is read at once is as good as what is shorter."""
+    packed = msgpack.packb(["a" * 200_000, list(range(70_000)), {"b": b"c" * 70_000}])
+
+    check_lengths(packed + b"more")
+
+    with pytest.raises(ValueError, match="longer than what is there"):
+        check_lengths(packed[:-1])
 
 
 @pytest.mark.parametrize("value", [object(), 1 << 64, "\ud800", {1: 2}, {"a": {b"b": 1}}])
