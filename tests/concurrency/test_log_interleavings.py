@@ -98,8 +98,13 @@ def test_a_reader_never_sees_a_record_before_its_payload(strategy: Strategy) -> 
     """And each writer finds its own calls on record, whatever the others do."""
     explored = explore(make_actors, check, seeds=range(RUNS), strategy=strategy)
 
-    assert explored.run_count == RUNS
-    assert explored.distinct_count > RUNS / 5
+    if isinstance(strategy, DepthFirst):
+        # Fewer than were allowed: these are all.
+        assert min(RUNS, 1_000) <= explored.run_count <= RUNS
+    else:
+        assert explored.run_count == RUNS
+    # With thousands of runs, the orders that few preemptions allow are met again and again.
+    assert explored.distinct_count > min(RUNS, 2_000) / 5
 
 
 @pytest.mark.parametrize("strategy", [RandomWalk(), PriorityChange(steps=30)], ids=repr)

@@ -70,8 +70,6 @@ class TestModels(CodecSuite):
             FunctionTransformer(double),
             OwnEstimator(),
             make_pipeline(OwnEstimator()),
-            # It would come back with a state of its own.
-            Ridge(random_state=np.random.RandomState(0)),
             [Ridge()],
             X,
         ]

@@ -125,7 +125,6 @@ class TestContainersOfLeaves(NestedSuite):
             object(),
             len,
             np.float64,
-            NotImplemented,
             np.zeros(2, [("a", object)]),
         ]
         inside = [[np.arange(3), stranger] for stranger in strangers]

@@ -84,13 +84,18 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows with the name of every payload object that is read."""
     names: list[str] = []
-    real = BlobStore.get_many
+    together, alone = BlobStore.get_many, BlobStore.fetch_large
 
     def get_many(self: BlobStore, places: Sequence[Placement]) -> list[bytes | None]:
         names.extend(place.name for place in places)
-        return real(self, places)
+        return together(self, places)
+
+    def fetch_large(self: BlobStore, place: Placement, *args: Any, **options: Any) -> Any:
+        names.append(place.name)
+        return alone(self, place, *args, **options)
 
     monkeypatch.setattr(BlobStore, "get_many", get_many)
+    monkeypatch.setattr(BlobStore, "fetch_large", fetch_large)
     return names
 
 

@@ -173,7 +173,8 @@ def test_a_users_codec_that_runs_code_falls_under_trust(
         assert storage.unwrap(model.detached()).weights == [0.5, 0.5]  # type: ignore[attr-defined]  # (a ref)
     be("eve")
 
-    with pytest.raises(UntrustedError), Storage(tmp_path / "store") as storage:
+    storage = Storage(tmp_path / "store")
+    with pytest.raises(UntrustedError):
         storage.unwrap(model.detached())  # type: ignore[attr-defined]  # (a ref)
 
 

@@ -54,7 +54,9 @@ def test_a_directory_takes_no_second_copy(kind: str, size: int, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("engine", ["fsspec", "obstore"])
-@pytest.mark.parametrize("kind", ["contiguous", "compressible"])
+@pytest.mark.parametrize(
+    "kind", ["contiguous", pytest.param("compressible", marks=pytest.mark.thorough)]
+)
 def test_a_bucket_takes_no_second_copy(
     kind: str, engine: str, s3_server: S3Server, s3_url: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.stateful.processes import ticking
+
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.view import LogView
@@ -19,7 +21,7 @@ class KeptMemory(MemoryObjectStore):
 
     def __init__(self, url: str) -> None:
         """Take the place of whatever had that URL."""
-        super().__init__()
+        super().__init__(clock=ticking())
         self._url = url
         _stores[url] = self
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
@@ -35,6 +36,12 @@ writers = st.sampled_from(WRITERS)
 numbers = st.integers(0, 1)
 
 
+def ticking() -> Callable[[], float]:
+    """Return a clock that goes on with every look."""
+    ticks = count(1)
+    return lambda: float(next(ticks))
+
+
 @op
 def small(x: int) -> int:
     """Return a value that lies in the segment."""
@@ -63,6 +70,23 @@ def follow(before: int) -> int:
     return before + 1000
 
 
+class Handle(FaultStore):
+    """A process's way to the store, on which nothing may overwrite an object with other bytes.
+
+    But for what a test damaged: what is put in its place is right.
+    """
+
+    def __init__(self, inner: MemoryObjectStore, damaged: set[str]) -> None:
+        """Know what was damaged, now and later."""
+        super().__init__(inner, forbid_overwrite=True)
+        self._damaged = damaged
+
+    def _check_overwrite(self, name: str, data: bytes) -> None:
+        """Check, unless what is there is damaged."""
+        if name not in self._damaged:
+            super()._check_overwrite(name, data)
+
+
 class ModelledStore(RuleBasedStateMachine):
     """A store, who has it open, and a model of both; no rules yet.
 
@@ -83,10 +107,11 @@ class ModelledStore(RuleBasedStateMachine):
         # Whose decisions a collection may have overtaken.
         self.overtaken: set[str] = set()
         self.whole_runs: set[str] = set()
+        self.damaged: set[str] = set()
 
     def make_store(self) -> MemoryObjectStore:
-        """Return an empty store."""
-        return MemoryObjectStore()
+        """Return an empty store, whose clock goes on with every object."""
+        return MemoryObjectStore(clock=ticking())
 
     def places(self) -> dict[str, set[ContentId]]:
         """Return which values the log places in which objects."""
@@ -129,8 +154,7 @@ class ModelledStore(RuleBasedStateMachine):
 
     def open(self, name: str) -> None:
         """Open the store in a process that knows nothing yet."""
-        # Nothing may ever overwrite an object with other bytes.
-        self.handles[name] = FaultStore(self.inner, forbid_overwrite=True)
+        self.handles[name] = Handle(self.inner, self.damaged)
         storage = Storage(self.handles[name], flush_after=float("inf"), cache_dir=self.folder.name)
         # So that entering never looks because of the time that passed.
         storage._parts.recorder.lookout.looked_s = float("inf")

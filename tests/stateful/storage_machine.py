@@ -155,20 +155,24 @@ class StorageMachine(ModelledStore):
         places = self.places()
         tagged = {content_id(value) for values in self.model.tags.values() for value in values}
         # A tag stays on a value that is lost, and fsck tells of it until its call is made again.
-        names = [
-            info.name
+        infos = [
+            info
             for folder in (PACKS, BLOBS)
             for info in self.inner.list(folder)
             if tagged.isdisjoint(places.get(info.name, ()))
         ]
-        if not names:
+        if not infos:
             return
-        victim = data.draw(st.sampled_from(sorted(names)), label="damages")
+        # By age, for names are random: a history that is run again must damage the same.
+        infos.sort(key=lambda info: info.modified or 0.0)
+        age = data.draw(st.integers(0, len(infos) - 1), label="damages the object of this age")
+        victim = infos[age].name
         body = bytearray(self.inner.get(victim))
         self.inner.delete([victim])
         if flipped:
             body[len(body) // 2] ^= 1
             self.inner.put(victim, [bytes(body)])
+            self.damaged.add(victim)
         self.storages[name].repair("data")
         report = self.storages[name].fsck("data")
         assert report.ok, str(report)

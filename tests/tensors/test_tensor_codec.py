@@ -24,7 +24,7 @@ from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.codec.safetensors_layout import read_layout
 from mandala_cas.codec.tensors import TensorCodec
-from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UsageError
 from mandala_cas.testing.codecs import CodecSuite
 
 pytestmark = pytest.mark.tensors
@@ -309,7 +309,8 @@ def test_a_missing_library_is_named(
     payload = payload_of(value)
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(UsageError, match=f"the package {package} is not installed") as caught:
+    missing = f"the package {package} is not installed"
+    with pytest.raises(UnsupportedFormatError, match=missing) as caught:
         decode(payload)
     assert caught.value.package == package
 

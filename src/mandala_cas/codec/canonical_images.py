@@ -42,5 +42,5 @@ def _encode_image(encoder: Encoder, image: Any) -> bytes:
         raise RefusalError(f"its file cannot be read ({error})", image) from error
     name = name_of(type(image))
     # Pillow compares what is noted beside the pixels as well.
-    notes = Attributes(info=dict(image.info))
+    notes = Attributes(info=image.info if type(image.info) is dict else dict(image.info))
     return encoder.record("PIL.Image", name, image.mode, (width, height), palette, data, notes)

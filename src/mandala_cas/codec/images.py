@@ -13,7 +13,7 @@ from typing import Any, Final
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.image_pixels import PIXEL_SIZES, palette_of, strips_of
 from mandala_cas.codec.plain import PlainCodec
-from mandala_cas.errors import UsageError
+from mandala_cas.errors import UnsupportedFormatError
 from mandala_cas.objectstore.api import Buffer
 
 # Pillow keeps an address for each row. An image of many short rows would take many times the
@@ -106,12 +106,12 @@ def _make(
     """Return an image.
 
     Raises:
-        UsageError: Pillow is not installed.
+        UnsupportedFormatError: Pillow is not installed.
     """
     try:
         from PIL import Image  # noqa: PLC0415 (heavy)
     except ImportError as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             "cannot load an image: the package Pillow is not installed here; install it, for "
             "example with pip install 'mandala-cas[images]'",
             package="Pillow",

@@ -11,7 +11,7 @@ import numpy as np
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.canonical_jax import is_jax_type, is_key, jax_bits
 from mandala_cas.codec.element_types import ELEMENT_TYPES, ElementType
-from mandala_cas.errors import UsageError
+from mandala_cas.errors import UnsupportedFormatError, UsageError
 
 Array = np.ndarray[Any, Any]
 Notes = dict[str, dict[str, Any]]
@@ -78,12 +78,12 @@ def _import_jax() -> Any:
     """Return JAX.
 
     Raises:
-        UsageError: it is not installed.
+        UnsupportedFormatError: it is not installed.
     """
     try:
         import jax  # noqa: PLC0415 (heavy)
     except ImportError as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             "cannot load an array of JAX: the package jax is not installed here; install it, for "
             "example with pip install 'mandala-cas[jax]'",
             package="jax",

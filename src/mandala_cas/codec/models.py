@@ -15,7 +15,7 @@ from typing import Any
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.skops_archive import check_archive, normalized
-from mandala_cas.errors import UntrustedError, UsageError
+from mandala_cas.errors import UnsupportedFormatError, UntrustedError
 from mandala_cas.objectstore.api import Buffer
 
 
@@ -73,7 +73,7 @@ class ModelCodec:
         try:
             return skops.loads(archive, trusted=[])
         except (ImportError, AttributeError) as error:
-            raise UsageError(
+            raise UnsupportedFormatError(
                 f"cannot load an estimator of scikit-learn: {error}; install the version of "
                 "scikit-learn that it was written with",
                 found=str(error),
@@ -84,12 +84,12 @@ def _import_skops() -> Any:
     """Return the part of skops that reads and writes.
 
     Raises:
-        UsageError: it is not installed.
+        UnsupportedFormatError: it is not installed.
     """
     try:
         import skops.io  # noqa: PLC0415 (heavy)
     except ImportError as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             "cannot load an estimator of scikit-learn: the package skops is not installed here; "
             "install it, for example with pip install 'mandala-cas[models]'",
             package="skops",

@@ -146,6 +146,9 @@ def _attributes(value: Any) -> Mapping[str, Any]:
     skipped = (type, types.ModuleType, types.FunctionType, functools.partial, np.ndarray)
     if kind.__module__ == "builtins" or isinstance(value, skipped) or _is_table(value):
         return {}
+    known = _known_attributes(value)
+    if known is not None:
+        return known
     try:
         reduced = value.__reduce_ex__(4)
     except Exception:  # noqa: BLE001 (whatever a user's class raises: then nothing can be listed)
@@ -165,6 +168,22 @@ def _attributes(value: Any) -> Mapping[str, Any]:
         if isinstance(part, dict):
             found.update({name: part[name] for name in part if type(name) is str})
     return found
+
+
+def _known_attributes(value: Any) -> Mapping[str, Any] | None:
+    """Return the attributes of a model of pydantic or an image of Pillow; None for all else.
+
+    Neither library is imported for it: who has a value of theirs has done so.
+    """
+    model = getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
+    if model is not None and isinstance(value, model):
+        extra = getattr(value, "__pydantic_extra__", None) or {}
+        private = getattr(value, "__pydantic_private__", None) or {}
+        return {**vars(value), **extra, **private}
+    image = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    if image is not None and isinstance(value, image):
+        return {"info": getattr(value, "info", {})}
+    return None
 
 
 _LISTED: Final[Sequence[tuple[Any, Callable[[Any], Iterator[Step]]]]] = (

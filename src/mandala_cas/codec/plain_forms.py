@@ -44,6 +44,7 @@ def _decimal_fields(value: decimal.Decimal) -> tuple[Any, ...]:
 # be parts of the value: one that is made here dies, and the next may be taken for it.
 FIELDS: Final[dict[type, tuple[bytes, Callable[[Any], Sequence[Any]]]]] = {
     type(...): (b"...", lambda _: ()),
+    type(NotImplemented): (b"!", lambda _: ()),
     dt.date: (b"date", lambda value: (value.year, value.month, value.day)),
     dt.time: (b"time", _time_fields),
     dt.datetime: (b"datetime", _datetime_fields),
@@ -111,6 +112,7 @@ def _make_uuid(data: bytes, safety: int | None) -> uuid.UUID:
 
 MAKERS: Final[dict[bytes, Callable[..., Any]]] = {
     b"...": lambda: ...,
+    b"!": lambda: NotImplemented,
     b"date": dt.date,
     b"time": _make_time,
     b"datetime": _make_datetime,

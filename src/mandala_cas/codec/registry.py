@@ -84,6 +84,7 @@ class CodecRegistry:
                 if not codec.can_encode(value):
                     continue
                 header, payload = self.encode_with(codec, value)
+                size = size_of(payload)
             except DeclinedError as error:
                 reason = error
                 continue
@@ -97,7 +98,7 @@ class CodecRegistry:
                 codec.version,
                 header,
                 payload,
-                size_of(payload),
+                size,
                 payload_hash_of_digest(codec.name, codec.version, header, payload, digest),
                 digest,
                 _hint_of(codec),

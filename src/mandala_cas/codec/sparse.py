@@ -17,7 +17,7 @@ import numpy as np
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.arrays import ArrayCodec, dtype_from_form
 from mandala_cas.codec.canonical_sparse import NAMES, public_name, stored_parts
-from mandala_cas.errors import UsageError
+from mandala_cas.errors import UnsupportedFormatError
 from mandala_cas.objectstore.api import Buffer
 
 ALIGNMENT: Final = 64
@@ -78,7 +78,7 @@ class SparseCodec:
         """Return the sparse array.
 
         Raises:
-            UsageError: SciPy is not here, or does not know this kind of sparse array yet.
+            UnsupportedFormatError: SciPy is not here, or does not know such a sparse array yet.
         """
         name, shape = header["class"], header["shape"]
         if header.keys() != _FIELDS or name not in NAMES:
@@ -117,13 +117,13 @@ def _make_empty(name: str, shape: tuple[int, ...], **more: Any) -> Any:
         # An installation without SciPy stores none of these, and may have to read one.
         from scipy import sparse  # type: ignore[import-untyped] # noqa: PLC0415 (first needed here)
     except ImportError as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             f"cannot load a {name} without SciPy; install it: pip install scipy", found=name
         ) from error
     try:
         return getattr(sparse, name)(shape, **more)
     except (AttributeError, TypeError, ValueError) as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             f"cannot load a {name} of shape {shape}: this version of SciPy has none ({error}); "
             "upgrade it: pip install -U scipy",
             found=name,

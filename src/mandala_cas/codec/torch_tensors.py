@@ -11,7 +11,7 @@ import numpy as np
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.element_types import ElementType
 from mandala_cas.codec.torch_bits import bits_of, element_type, reason_against
-from mandala_cas.errors import UsageError
+from mandala_cas.errors import UnsupportedFormatError
 
 Array = np.ndarray[Any, Any]
 Notes = dict[str, dict[str, Any]]
@@ -70,12 +70,12 @@ def _import_torch() -> Any:
     """Return torch.
 
     Raises:
-        UsageError: it is not installed.
+        UnsupportedFormatError: it is not installed.
     """
     try:
         import torch  # noqa: PLC0415 (heavy)
     except ImportError as error:
-        raise UsageError(
+        raise UnsupportedFormatError(
             "cannot load a tensor of torch: the package torch is not installed here; install it, "
             "for example with pip install 'mandala-cas[torch]'",
             package="torch",

@@ -45,6 +45,7 @@ from mandala_cas.values.creators import Creators
 from mandala_cas.values.file_cache import FileCache
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder, RecorderRules
+from mandala_cas.values.resettling import read_copy
 from mandala_cas.values.save import ValueEncoder
 from mandala_cas.values.spool import Spool
 from mandala_cas.values.stored import StoredValues
@@ -168,6 +169,7 @@ class Assembly:
             recorder=self.recorder,
             is_published=self._is_published,
             has_value=self.lookup.has_value,
+            is_there=lambda record: read_copy(BlobStore(self.objects), [record]) is not None,
         )
 
     def _is_published(self, position: tuple[WriterId, int]) -> bool:

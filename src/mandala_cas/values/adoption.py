@@ -86,13 +86,15 @@ def adopt_orphans(
     recorder: Recorder,
     is_published: Callable[[Position], bool],
     has_value: Callable[[ContentId], bool],
+    is_there: Callable[[ValueRecord], bool],
 ) -> Adoption:
     """Record and commit what the journals at ``place`` have and the log has not.
 
     ``is_published`` tells whether a segment is in the log, by itself or in a run; ``has_value``
-    whether a record says where a value is. The view must be fresh.
+    whether a record says where a value is, ``is_there`` whether its bytes are where one says. The
+    view must be fresh.
     """
-    adopter = _Adopter(recorder, is_published, has_value)
+    adopter = _Adopter(recorder, is_published, has_value, is_there)
     adoption = adopter.adoption
     try:
         for orphan in find_orphans(place):
@@ -115,6 +117,7 @@ class _Adopter:
     recorder: Recorder
     is_published: Callable[[Position], bool]
     has_value: Callable[[ContentId], bool]
+    is_there: Callable[[ValueRecord], bool]
     adoption: Adoption = field(default_factory=Adoption)
 
     def adopt(self, orphan: Orphan) -> None:
@@ -142,13 +145,16 @@ class _Adopter:
             self.adoption.left |= {str(path): reason for path, reason in orphan.left.items()}
             orphan.close_if_done()
 
-    @staticmethod
-    def _readable(orphan: Orphan) -> list[tuple[OrphanBatch, Sequence[PreparedValue]]]:
+    def _readable(self, orphan: Orphan) -> list[tuple[OrphanBatch, Sequence[PreparedValue]]]:
         """Return the batches with their values; one of which a value is damaged is left."""
         found: list[tuple[OrphanBatch, Sequence[PreparedValue]]] = []
         for batch in list(orphan.batches):
             try:
-                values = [_prepared(v, orphan) for group in batch.groups for v in group.values]
+                values = [
+                    self._prepared(value, orphan)
+                    for group in batch.groups
+                    for value in group.values
+                ]
             except (CorruptionError, NotFoundError) as error:
                 orphan.leave(batch, str(error))
             else:
@@ -163,7 +169,7 @@ class _Adopter:
         renaming: _Renaming,
     ) -> None:
         """Record one batch again, without the calls of which a result is nowhere."""
-        brought = {value.content_id for value in values}
+        brought = {value.content_id for value in values if value.record is not None}
         kept = [
             (entry, dot)
             for entry, dot in _with_dots(batch)
@@ -189,6 +195,24 @@ class _Adopter:
             forget,
         )
         self.adoption.calls += len(started)
+
+    def _prepared(self, value: JournalValue, orphan: Orphan) -> PreparedValue:
+        """Return a value of a journal as if it had just been made.
+
+        Of one that the dead writer found on record the journal has only the place. The log may
+        have forgotten that since, and the place may be empty.
+
+        Raises:
+            CorruptionError: the spooled file does not have the bytes that were written.
+            NotFoundError: it is gone.
+            StoreUnavailableError: the store does not answer.
+        """
+        record = value.record
+        is_placed = value.sealed is None and value.spooled is None
+        if is_placed and record.tier is not Tier.INLINE:
+            is_of_use = not self._is_known(record.content_id) and self.is_there(record)
+            return PreparedValue(record.content_id, record if is_of_use else None)
+        return _prepared(value, orphan)
 
     def _is_known(self, content_id: ContentId) -> bool:
         """Tell whether a value is held here or on record."""

@@ -56,10 +56,13 @@ def system_clocks() -> Clocks:
 
 @dataclass(slots=True)
 class _Gathered:
-    """What goes into the batch with some entries: rows, and the values that nobody wrote down."""
+    """What goes into the batch with some entries: rows, and the values that nobody wrote down.
+
+    ``placed`` are rows of values that have their bytes, or a place in the store.
+    """
 
     rows: dict[ContentId, ValueRecord] = field(default_factory=dict)
-    inline: list[ValueRecord] = field(default_factory=list)
+    placed: list[ValueRecord] = field(default_factory=list)
     held: dict[ContentId, Held] = field(default_factory=dict)
 
 
@@ -217,6 +220,8 @@ class Batches:
                 known = self._known_row(content_id)
                 if known is not None:
                     found.rows[content_id] = known
+                    # What is on record now may be merged away before somebody adopts the journal.
+                    found.placed.append(known)
         return found
 
     def _take(self, batch: Batch, value: PreparedValue, found: _Gathered) -> None:
@@ -227,7 +232,7 @@ class Batches:
         if source is None:
             if record.content_id not in batch.rows and record.content_id not in found.rows:
                 found.rows[record.content_id] = record
-                found.inline.append(record)
+                found.placed.append(record)
         elif record.content_id not in self._held:
             self._hold(batch, Held(record, source), found)
 
@@ -267,7 +272,7 @@ class Batches:
         gathered: _Gathered,
     ) -> None:
         """Put a group into the journal; where that fails, the batch is to be committed soon."""
-        values = [JournalValue(record, None, None) for record in gathered.inline]
+        values = [JournalValue(record, None, None) for record in gathered.placed]
         for held in gathered.held.values():
             if isinstance(held.source, SpooledValue):
                 values.append(JournalValue(held.record, None, held.source.name))

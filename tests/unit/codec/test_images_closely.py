@@ -12,7 +12,7 @@ from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.images import ImageCodec
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.envelope.packing import pack
-from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError
 
 REGISTRY = default_registry()
 
@@ -65,7 +65,9 @@ def test_without_pillow_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> N
     """A colleague's machine need not have it."""
     monkeypatch.setitem(sys.modules, "PIL", None)
 
-    with pytest.raises(UsageError, match="the package Pillow is not installed") as caught:
+    with pytest.raises(
+        UnsupportedFormatError, match="the package Pillow is not installed"
+    ) as caught:
         decode({"mode": "L", "size": [1, 1]}, b"\x07")
     assert caught.value.package == "Pillow"
 

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.codec.skops_archive import check_archive
-from mandala_cas.errors import CorruptionError, UntrustedError, UsageError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError, UntrustedError
 
 REGISTRY = default_registry()
 X = np.arange(12.0).reshape(6, 2)
@@ -181,7 +181,9 @@ def test_without_skops_estimators_are_pickled(monkeypatch: pytest.MonkeyPatch) -
     for name in ("skops", "skops.io"):
         monkeypatch.setitem(sys.modules, name, None)
 
-    with pytest.raises(UsageError, match="the package skops is not installed") as caught:
+    with pytest.raises(
+        UnsupportedFormatError, match="the package skops is not installed"
+    ) as caught:
         decode(archive)
     assert caught.value.package == "skops"
     assert REGISTRY.encode(Ridge(), Digests()).codec_name == "pickle"

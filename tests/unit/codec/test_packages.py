@@ -13,6 +13,7 @@ from mandala_cas.codec.packages import NEEDED
 from mandala_cas.codec.registry import CodecRegistry, default_registry
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.errors import UnsupportedFormatError
+from mandala_cas.values.file_cache import FileCache
 
 NOTHING = b"\x80"
 
@@ -34,7 +35,7 @@ def decode_where(
 
 def test_every_codec_of_mandala_cas_is_in_the_list() -> None:
     """By its name it is reserved, and what it needs is known; add a new one there."""
-    registry = default_registry()
+    registry = default_registry(FileCache(None))
 
     assert set(registry._codecs) == set(NEEDED)
 

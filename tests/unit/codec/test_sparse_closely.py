@@ -18,7 +18,7 @@ from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.envelope.packing import pack, unpack
-from mandala_cas.errors import CorruptionError, UsageError
+from mandala_cas.errors import CorruptionError, UnsupportedFormatError
 
 REGISTRY = default_registry()
 KINDS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
@@ -249,7 +249,7 @@ def test_without_scipy_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     header, payload = forged(csr())
     monkeypatch.setitem(sys.modules, "scipy", None)
 
-    with pytest.raises(UsageError, match="pip install scipy"):
+    with pytest.raises(UnsupportedFormatError, match="pip install scipy"):
         REGISTRY.decode("sparse", 1, header, memoryview(payload))
 
 
@@ -258,7 +258,7 @@ def test_an_older_scipy_says_that_it_has_no_such_array(monkeypatch: pytest.Monke
     header, payload = forged(csr())
     monkeypatch.delattr(sparse, "csr_array")
 
-    with pytest.raises(UsageError, match="upgrade"):
+    with pytest.raises(UnsupportedFormatError, match="upgrade"):
         REGISTRY.decode("sparse", 1, header, memoryview(payload))
 
 
