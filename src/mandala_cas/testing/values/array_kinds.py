@@ -19,7 +19,7 @@ _DTYPES: Final = (
     *_TIMES,
     *("?", "<c8", "<c16", ">c8", "<g", "<U2", "<U3", ">U2", "S2", "S3", "V2", "V3"),
 )
-# A scalar has the byte order of its machine and the width of its text, whatever it was taken out of.
+# A scalar has the byte order of its machine and the width of its text, wherever it came from.
 _NATIVE: Final = tuple(
     name for name in _DTYPES if not name.startswith(">") and name not in {"<U3", "S3"}
 )
