@@ -1,7 +1,7 @@
 """The public test kit: contract suites, failing stores, crashes, interleavings, fuzzing, servers.
 
-What needs pytest (the suites) is imported when it is first asked for: the rest serves the tests of
-anybody.
+What needs pytest (the suites) or Hypothesis (the recipes of ``values``) is imported when it is
+first asked for: the rest serves the tests of anybody.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from mandala_cas.testing.stale import StaleListStore
 from mandala_cas.testing.windows import FakeMsvcrt, FakeWindows
 
 if TYPE_CHECKING:
+    from mandala_cas.testing import values
     from mandala_cas.testing.codecs import CodecSuite
     from mandala_cas.testing.object_stores import ObjectStoreSuite
     from mandala_cas.testing.platform_suite import PlatformSuite
@@ -105,6 +106,7 @@ __all__ = [
     "mutations",
     "sample_of",
     "switch",
+    "values",
     "wait_until",
 ]
 
@@ -117,7 +119,9 @@ _SUITES: Final = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a suite, and with it pytest, when it is asked for."""
+    """Import a suite, and with it pytest, or the recipes of values, when they are asked for."""
+    if name == "values":
+        return importlib.import_module("mandala_cas.testing.values")
     if name not in _SUITES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_SUITES[name]), name)
