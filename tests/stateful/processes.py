@@ -34,6 +34,9 @@ _executed: list[str] = []
 writers = st.sampled_from(WRITERS)
 # Few, so that processes often mean the same call.
 numbers = st.integers(0, 1)
+# Of as many things as there are then: what is drawn must not depend on what a store looks like,
+# for ids and times differ whenever a history is run again.
+choices = st.integers(0, 1 << 16)
 
 
 def ticking() -> Callable[[], float]:
