@@ -226,6 +226,8 @@ _DESCRIBE: list[tuple[Any, Any]] = [
     (collections.deque, lambda value: (repr(value.maxlen), *_each(value))),
     (list | tuple, _each),
     (slice, lambda value: _each([value.start, value.stop, value.step])),
+    # Zones of pytz hold one another; their names tell them apart.
+    (dt.tzinfo, lambda value: (str(value),)),
     ((dt.datetime, dt.time), lambda value: (repr(value), described(value.tzinfo))),
     (types.FunctionType, _of_function),
     (types.MethodType, lambda value: _each([value.__func__, value.__self__])),

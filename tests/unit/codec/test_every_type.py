@@ -33,10 +33,15 @@ KIND_SAMPLE: Final = 3
 SAMPLE: Final = 120
 # What these libraries lose when they are asked for a copy, and so in a pickle: whether the keys of
 # a map of Arrow are sorted, the byte order of an array that is not of this machine's and does not
-# lie in one piece, or has a class of its own, and in NumPy 1 what a generator would spawn.
+# lie in one piece, or has a class of its own, and in NumPy 1 what a generator would spawn. What
+# cloudpickle loses since version 3.1.3 is where the source of a function is that it carries whole.
 LOST_IN_COPIES: Final = re.compile(
-    "'sorted map'|'>[a-zA-Z]" + ("|'Generator'" if np.__version__.startswith("1.") else "")
+    "'sorted map'|'>[a-zA-Z]|'(other )?closure'|'default'"
+    + ("|'Generator'" if np.__version__.startswith("1.") else "")
 )
+
+# Being there twice, a generator of NumPy 1 is copied for its id.
+_SPAWNS_ANEW: Final = re.compile("'Generator'" if np.__version__.startswith("1.") else "(?!)")
 
 every_kind = pytest.mark.parametrize("kind", values.kinds())
 
@@ -79,6 +84,8 @@ def assert_same_id(recipe: Recipe) -> None:
     assert content_id(values.build(recipe)) == found
     if not LOST_IN_COPIES.search(repr(recipe)):
         assert content_id(copy.deepcopy(value)) == found
+    if _SPAWNS_ANEW.search(repr(recipe)):
+        return
     for other in some(values.respellings(recipe), recipe):
         assert content_id(values.build(other)) == found, other
 
