@@ -159,8 +159,8 @@ class ModelledStore(RuleBasedStateMachine):
         """Open the store in a process that knows nothing yet."""
         self.handles[name] = Handle(self.inner, self.damaged)
         storage = Storage(self.handles[name], flush_after=float("inf"), cache_dir=self.folder.name)
-        # So that entering never looks because of the time that passed.
-        storage._parts.recorder.lookout.looked_s = float("inf")
+        # So that nobody looks because of the time that passed, or that an op took.
+        storage._parts.recorder.lookout._stale_after_s = float("inf")
         self.storages[name] = storage
         self.model.reopen(name)
         self.overtaken.discard(name)
