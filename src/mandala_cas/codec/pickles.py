@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from mandala_cas.codec.culprits import find_culprit
 from mandala_cas.errors import UsageError
 from mandala_cas.objectstore.api import Buffer
@@ -111,12 +113,12 @@ _FOREIGN_PATHS: Final[Mapping[str, Callable[..., pathlib.Path]]] = (
 def _dump(value: Any) -> tuple[bytes, list[memoryview]]:
     """Return the stream and the buffers beside it."""
     try:
-        stream, buffers = _dump_with(pickle.dumps, value)
+        stream, buffers = _dump_with(_dumps, value)
     except (pickle.PicklingError, AttributeError, TypeError):
         # A lambda, or something of a function's body: it has no name to be found under.
         return _dump_by_value(value)
     except Exception as error:
-        raise _cannot(value, error, pickle.dumps) from error
+        raise _cannot(value, error, _dumps) from error
     if any(name in stream for name in _MAIN_NAMES):
         # Another process has another main script; there, the name would lead nowhere.
         return _dump_by_value(value)
@@ -127,10 +129,51 @@ def _dump_by_value(value: Any) -> tuple[bytes, list[memoryview]]:
     """Return the stream with the code of classes and functions that have no lasting name."""
     import cloudpickle  # noqa: PLC0415 (heavy)
 
+    class ByValue(cloudpickle.Pickler):  # type: ignore[misc]  # (it has no types)
+        """Pickles code by value, and arrays as they are."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            """Return what makes an object that others would not make as it is."""
+            reduced = _reduced(obj)
+            return super().reducer_override(obj) if reduced is NotImplemented else reduced
+
+    def dumps(part: Any, **options: Any) -> bytes:
+        """Return the stream of one value."""
+        stream = io.BytesIO()
+        ByValue(stream, **options).dump(part)
+        return stream.getvalue()
+
     try:
-        return _dump_with(cloudpickle.dumps, value)
+        return _dump_with(dumps, value)
     except Exception as error:
-        raise _cannot(value, error, cloudpickle.dumps) from error
+        raise _cannot(value, error, dumps) from error
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles code by name, and arrays as they are."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return what makes an object that others would not make as it is."""
+        return _reduced(obj)
+
+
+def _dumps(value: Any, **options: Any) -> bytes:
+    """Return the stream of one value."""
+    stream = io.BytesIO()
+    _Pickler(stream, **options).dump(value)
+    return stream.getvalue()
+
+
+def _reduced(value: Any) -> Any:
+    """Return how to make an array whose byte order NumPy would lose; else ``NotImplemented``.
+
+    That is one which does not lie in one piece: it would come back in the order of this machine.
+    """
+    if type(value) is not np.ndarray or value.dtype.isnative or value.dtype.hasobject:
+        return NotImplemented
+    if value.flags.c_contiguous or value.flags.f_contiguous:
+        return NotImplemented
+    return np.ascontiguousarray(value).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[memoryview]]:

@@ -338,6 +338,20 @@ def test_arrays_in_pickles_are_beside_the_stream_and_writable(
     assert found["c"].tolist() == list(range(9000))
 
 
+@pytest.mark.parametrize("beside", [len, lambda: 1], ids=["by name", "by value"])
+@pytest.mark.parametrize("dtype", [">i4", ">f8", [("a", ">i2"), ("b", "<f4")]])
+def test_arrays_in_pickles_keep_their_byte_order(beside: Any, dtype: Any) -> None:
+    """Also where they do not lie in one piece; NumPy alone makes them of this machine's."""
+    array = np.zeros((4, 6), dtype)[::2, 1::2]
+
+    header, payload = PickleCodec().encode((array, beside))
+
+    found, _ = PickleCodec().decode(header, memoryview(b"".join(payload)))
+
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert np.array_equal(found, array)
+
+
 def test_payloads_of_pickles_are_what_their_headers_say() -> None:
     """Pickle itself would be content with more than it needs."""
     header, payload = PickleCodec().encode([np.arange(5000)])
