@@ -40,8 +40,10 @@ LOST_IN_COPIES: Final = re.compile(
     + ("|'Generator'" if np.__version__.startswith("1.") else "")
 )
 
-# Being there twice, a generator of NumPy 1 is copied for its id.
-_SPAWNS_ANEW: Final = re.compile("'Generator'" if np.__version__.startswith("1.") else "(?!)")
+# What is there twice is a copy, and the copy of a generator of NumPy 1 has a seed of its own.
+_SPAWNS_ANEW: Final = re.compile(
+    "'twice'.*'Generator'" if np.__version__.startswith("1.") else "(?!)"
+)
 
 every_kind = pytest.mark.parametrize("kind", values.kinds())
 
@@ -78,14 +80,14 @@ def assert_comes_back(recipe: Recipe) -> None:
 
 def assert_same_id(recipe: Recipe) -> None:
     """Check that every way of making a value gives one id."""
+    if _SPAWNS_ANEW.search(repr(recipe)):
+        return
     value = values.build(recipe)
     found = content_id(value)
 
     assert content_id(values.build(recipe)) == found
     if not LOST_IN_COPIES.search(repr(recipe)):
         assert content_id(copy.deepcopy(value)) == found
-    if _SPAWNS_ANEW.search(repr(recipe)):
-        return
     for other in some(values.respellings(recipe), recipe):
         assert content_id(values.build(other)) == found, other
 
