@@ -239,7 +239,10 @@ def derived_hashes(
         name, version = codecs.text("name")[number], int(codecs.numbers("version")[number])
         header = codecs.bytes("header")[number]
         small = np.flatnonzero((of_codec == number) & (sizes < BIG))
-        contents = (payloads[row] for row in at[small].tolist())
+        # Lists of Python: a million lookups of one number in an array take as long as hashing.
+        begins, ends = (payloads.offsets[at[small] + n].tolist() for n in (0, 1))
+        data = payloads.data
+        contents = (data[begin:end] for begin, end in zip(begins, ends, strict=True))
         hashes[small] = _voids(small_payload_hashes(name, version, header, contents), _HASH_SIZE)
         for big in np.flatnonzero((of_codec == number) & (sizes >= BIG)).tolist():
             payload = payloads[int(at[big])]
