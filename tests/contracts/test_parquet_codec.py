@@ -28,26 +28,7 @@ NAN = float("nan")
 
 def strings_and_numbers() -> pd.DataFrame:
     """Return a frame with a column of every kind that Parquet gives back."""
-    return pd.DataFrame(
-        {
-            "int": [1, 2],
-            "half": np.array([1, 2], np.float16),
-            "bool": [True, False],
-            "text": ["x", None],
-            "object": pd.Series(["x", None], dtype=object),
-            "nan": pd.Series([np.nan, "x"], dtype=object),
-            "nullable": pd.array([1, None], dtype="Int8"),
-            "fraction": pd.array([1.5, None], dtype="Float32"),
-            "truth": pd.array([True, None], dtype="boolean"),
-            "string": pd.array(["é", None], dtype="string"),
-            "python": pd.array(["a", "b"], dtype=pd.StringDtype("python")),
-            "category": pd.Categorical(["u", None], categories=["v", "u"], ordered=True),
-            "time": np.array(["2024-02-29", "NaT"], "M8[s]"),
-            "span": np.array([1, 2], "m8[ns]"),
-            "zoned": pd.DatetimeIndex(["2024-10-27T00:30Z", "NaT"]).tz_convert("Europe/Berlin"),
-            "month": pd.period_range("2024-01", periods=2, freq="M"),
-        }
-    )
+    return mixed_frame().loc[:, "int":"month"].drop(columns="codes")
 
 
 def nested() -> pa.Table:
