@@ -75,7 +75,6 @@ class PayloadCheck:
     damaged_packs: dict[str, str] = field(default_factory=dict)
     promised_count: int = 0
     absent_inputs: set[ContentId] = field(default_factory=set)
-    moved_count: int = 0
 
     def check_places(self, broken_inline: Mapping[str, MandalaError]) -> None:
         """Find the rows whose object is not there, or too short.
@@ -201,7 +200,6 @@ class PayloadCheck:
             if not needed and name not in self.sizes:
                 # What garbage collection and repair leave: another place has the value, or it is
                 # an input that nobody had any more. No call promised it.
-                self.moved_count += len(ids & readable)
                 self.absent_inputs |= gone
                 continue
             problems.append(self._problem(kind, name, reasons, gone, bool(needed)))
