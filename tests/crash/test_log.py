@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from mandala_cas.blobs.packs import Pack, Placement, seal_pack
 from mandala_cas.blobs.store import BlobStore
-from mandala_cas.blobs.value import open_value, seal_value
+from mandala_cas.blobs.value import seal_value, unseal_value
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.log.view import LogView
@@ -158,7 +158,7 @@ def visible_dots(store: ObjectStore) -> list[Dot]:
         places = [Placement(r.location, r.offset, r.stored_size) for r in records]
         for record, data in zip(records, BlobStore(store).get_many(places), strict=True):
             assert data is not None
-            payload = open_value(data, name=record.location, record=record)
+            payload = unseal_value(data, name=record.location, record=record).payload
             assert blake3(payload).digest() == record.payload_hash
         known = {record.content_id for record in records}
         for row in range(segment.calls.row_count):

@@ -17,7 +17,7 @@ from blake3 import blake3
 from tests.format.little_reader import read_envelope, read_tables
 
 from mandala_cas.blobs.packs import read_pack_footer
-from mandala_cas.blobs.value import open_value
+from mandala_cas.blobs.value import unseal_value
 from mandala_cas.envelope.seal import Kind, unseal
 from mandala_cas.envelope.signatures import key_id_of
 from mandala_cas.log.rows import build_tables
@@ -131,7 +131,7 @@ def test_the_values_that_the_segment_places_are_read() -> None:
         if record.tier is Tier.PACK:
             stored = stored[record.offset : record.offset + record.stored_size]
         payloads[record.payload_hash] = bytes(
-            open_value(stored, name=record.location, record=record)
+            unseal_value(stored, name=record.location, record=record).payload
         )
 
     assert list(payloads.values()) == [*MAKE["PACKED"], MAKE["LOOSE"]]

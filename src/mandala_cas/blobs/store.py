@@ -94,7 +94,7 @@ class BlobStore:
     def get_many(self, places: Sequence[Placement]) -> list[bytes | None]:
         """Return the sealed values at ``places``, in their order; None where no object is.
 
-        The bytes are as they came: ``open_value`` checks them.
+        The bytes are as they came: ``unseal_value`` checks them.
 
         Raises:
             CorruptionError: a place is in no pack and no loose blob.

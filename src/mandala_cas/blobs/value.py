@@ -68,16 +68,6 @@ def sealing_value(
     return sealing(Kind.VALUE, header, payload, payload_digest=payload_digest, hint=hint)
 
 
-def open_value(data: Buffer, *, name: str, record: ValueRecord) -> memoryview:
-    """Return the payload in a value envelope, as ``unseal_value`` checks it.
-
-    Raises:
-        CorruptionError: it is not what ``record`` speaks of.
-        UnsupportedFormatError: a newer mandala-cas wrote it.
-    """
-    return unseal_value(data, name=name, record=record).payload
-
-
 def unseal_value(
     data: Buffer,
     *,

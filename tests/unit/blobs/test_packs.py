@@ -17,7 +17,7 @@ from mandala_cas.blobs.packs import (
     seal_pack,
 )
 from mandala_cas.blobs.tiers import PACK_TARGET
-from mandala_cas.blobs.value import open_value, seal_value
+from mandala_cas.blobs.value import seal_value, unseal_value
 from mandala_cas.envelope.seal import Compression, Kind, Sealed, seal
 from mandala_cas.errors import CorruptionError, MandalaError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
@@ -77,7 +77,11 @@ def test_every_value_comes_back_from_its_place(payloads: list[bytes]) -> None:
     data = pack.sealed.to_bytes()
 
     opened = [
-        bytes(open_value(cut_out(data, place), name=pack.name, record=record_of(payload, place)))
+        bytes(
+            unseal_value(
+                cut_out(data, place), name=pack.name, record=record_of(payload, place)
+            ).payload
+        )
         for payload, place in zip(payloads, pack.placements, strict=True)
     ]
 
@@ -197,9 +201,9 @@ def test_a_value_must_be_what_its_record_says(change: dict[str, object]) -> None
     data = cut_out(pack.sealed.to_bytes(), pack.placements[0])
     record = record_of(b"x", pack.placements[0])
 
-    assert bytes(open_value(data, name=pack.name, record=record)) == b"x"
+    assert bytes(unseal_value(data, name=pack.name, record=record).payload) == b"x"
     with pytest.raises(CorruptionError):
-        open_value(data, name=pack.name, record=replace(record, **change))  # type: ignore[arg-type] # any field, of its own type
+        unseal_value(data, name=pack.name, record=replace(record, **change))  # type: ignore[arg-type] # any field, of its own type
 
 
 @given(st.data())
@@ -213,7 +217,7 @@ def test_a_value_with_a_flipped_bit_or_cut_short_is_noticed(draw: st.DataObject)
         data[draw.draw(st.integers(0, size - 1))] ^= 1 << draw.draw(st.integers(0, 7))
 
     with pytest.raises(MandalaError):
-        open_value(bytes(data[:size]), name=str(payload_hash), record=record)
+        unseal_value(bytes(data[:size]), name=str(payload_hash), record=record)
 
 
 def test_a_loose_value_may_have_been_stored_in_other_bytes() -> None:
@@ -229,10 +233,10 @@ def test_a_loose_value_may_have_been_stored_in_other_bytes() -> None:
     data = again.to_bytes()
 
     assert len(data) != place.size
-    opened = open_value(data, name="b", record=record_of(payload, place, Tier.LOOSE))
+    opened = unseal_value(data, name="b", record=record_of(payload, place, Tier.LOOSE)).payload
     assert bytes(opened) == payload
     with pytest.raises(CorruptionError, match="of a value of"):
-        open_value(data, name="b", record=record_of(payload, place))
+        unseal_value(data, name="b", record=record_of(payload, place))
 
 
 def test_values_are_grouped_up_to_the_target() -> None:

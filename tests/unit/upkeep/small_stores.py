@@ -9,7 +9,7 @@ from itertools import count
 from blake3 import blake3
 
 from mandala_cas.blobs.packs import seal_pack
-from mandala_cas.blobs.value import open_value, seal_value
+from mandala_cas.blobs.value import seal_value, unseal_value
 from mandala_cas.codec.digests import Digests, payload_hash
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.log.announcements import Announcements, Condemned
@@ -267,7 +267,7 @@ def _is_readable(objects: ObjectStore, record: ValueRecord) -> bool:
     if data is None:
         return False
     data = data[record.offset : record.offset + record.stored_size]
-    open_value(data, name=record.location, record=record)
+    unseal_value(data, name=record.location, record=record)
     return True
 
 

@@ -18,7 +18,7 @@ from tests.unit.upkeep.damaged_stores import (
     small_store,
 )
 
-from mandala_cas.blobs.value import open_value
+from mandala_cas.blobs.value import unseal_value
 from mandala_cas.envelope.seal import Kind, seal
 from mandala_cas.errors import UsageError
 from mandala_cas.imports import Storage
@@ -134,7 +134,7 @@ def test_a_loose_blob_of_another_size_is_read_before_it_is_called_damaged() -> N
     with Storage(objects):
         numbers_for_upkeep(1, SIZES[Tier.LOOSE])
     (record,) = (r for r in records(objects) if r.tier is Tier.LOOSE)
-    payload = bytes(open_value(objects.get(record.location), name="", record=record))
+    payload = bytes(unseal_value(objects.get(record.location), name="", record=record).payload)
     # A larger header is what another writer's envelope could have.
     header = {
         "hash": record.payload_hash,

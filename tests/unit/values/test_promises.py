@@ -19,7 +19,7 @@ from tests.unit.upkeep.small_stores import (
     put_pack,
 )
 
-from mandala_cas.blobs.value import open_value, seal_value
+from mandala_cas.blobs.value import seal_value, unseal_value
 from mandala_cas.errors import MandalaError, StoreUnavailableError, UsageError
 from mandala_cas.objectstore.layout import payload_hash_of_blob
 from mandala_cas.values.promises import Promises
@@ -204,7 +204,7 @@ def test_values_of_every_tier_come_back_whole(tmp_path: Path, remote: Lasting) -
         assert value.url == URL
         assert record.stored_size == len(value.sealed)
         assert payload_hash_of_blob(record.location) == record.payload_hash
-        assert open_value(value.sealed, name="back", record=record) == payload_of(text)
+        assert unseal_value(value.sealed, name="back", record=record).payload == payload_of(text)
 
 
 def test_nothing_is_opened_before_it_is_needed(tmp_path: Path, remote: Lasting) -> None:
@@ -239,7 +239,9 @@ def test_a_damaged_copy_gives_way_to_the_next_one(tmp_path: Path, remote: Lastin
 
     (value,) = promises.fetch([content_of("twice")]).values()
 
-    assert open_value(value.sealed, name="b", record=value.copy.record) == payload_of("twice")
+    assert unseal_value(value.sealed, name="b", record=value.copy.record).payload == payload_of(
+        "twice"
+    )
 
 
 def test_what_is_not_what_its_record_says_does_not_come_back(
