@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.codec.own_hooks import own_hooks
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "my-bucket"
@@ -97,15 +98,16 @@ def pages() -> list[str]:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Return the environment of somebody who reads a page for the first time."""
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Yield the environment of somebody who reads a page for the first time."""
     home = tmp_path / "home"
     (tmp_path / "folder").mkdir()
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.chdir(tmp_path / "folder")
-    return monkeypatch
+    with own_hooks():
+        yield monkeypatch
 
 
 @pytest.mark.parametrize("name", pages())
