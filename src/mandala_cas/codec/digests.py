@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +15,9 @@ from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 from mandala_cas.objectstore.buffers import size_of
 
 BIG: Final = 64 * 1024
+
+# What was just hashed is looked at while it is in a processor's cache, at several times the speed.
+_LOOKED_AT_ONCE: Final = 4 << 20
 
 _SHORT: Final = 256
 
@@ -40,12 +43,35 @@ class Digests:
         view = memoryview(buffer).cast("B")
         if view.nbytes < BIG:
             return blake3(view).digest()
-        address: int = np.frombuffer(view, np.uint8).__array_interface__["data"][0]
-        key = (address, view.nbytes)
+        key = _key(view)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = (view, new_hasher(view.nbytes).update(view).digest())
         return known[1]
+
+    def of_plain(self, buffer: Buffer, is_plain: Callable[[memoryview], bool]) -> bytes | None:
+        """Return the digest of a large buffer if each piece of it is plain, else None.
+
+        The pieces are of a multiple of 64 bytes, but for the last.
+        """
+        view = memoryview(buffer).cast("B")
+        key = _key(view)
+        hasher = None if key in self._known else new_hasher(view.nbytes)
+        for start in range(0, view.nbytes, _LOOKED_AT_ONCE):
+            piece = view[start : start + _LOOKED_AT_ONCE]
+            if hasher is not None:
+                hasher.update(piece)
+            if not is_plain(piece):
+                return None
+        if hasher is not None:
+            self._known[key] = (view, hasher.digest())
+        return self._known[key][1]
+
+
+def _key(view: memoryview) -> tuple[int, int]:
+    """Return the place of a buffer in memory, and its size."""
+    address: int = np.frombuffer(view, np.uint8).__array_interface__["data"][0]
+    return address, view.nbytes
 
 
 def payload_hash(

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from mandala_cas.codec.array_pieces import pieces_of
-from mandala_cas.codec.canonical_arrays import data_in_pieces, data_of
+from mandala_cas.codec.canonical_arrays import Floats, data_in_pieces, data_of
 from mandala_cas.codec.encoder import Data
 
 Array = np.ndarray[Any, Any]
@@ -91,7 +91,7 @@ LAYOUT_TYPES: Final[Mapping[str, ElementType]] = {
 """Types by what safetensors calls them."""
 
 
-def element_data(kind: ElementType, bits: Array) -> Data:
+def element_data(kind: ElementType, bits: Array) -> Data | Floats:
     """Return the bytes of elements in C order, with one kind of NaN; ``bits`` holds them."""
     nan = kind.nan
     if nan is None or not any(_is_nan(chunk, nan).any() for chunk in pieces_of(bits)):

@@ -94,6 +94,18 @@ def test_dtype_and_shape_count() -> None:
     assert [i for i, one in enumerate(ids) if one in ids[:i]] == []
 
 
+@pytest.mark.parametrize("place", [0, 1_200_000, -1])
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "<c16"])
+def test_a_nan_is_found_wherever_it_lies_in_a_large_array(dtype: str, place: int) -> None:
+    """Large ones are looked at piece by piece, and what was hashed before that is thrown away."""
+    one, other = np.ones(1_300_000, dtype), np.ones(1_300_000, dtype)
+    one[place] = np.nan
+    other[place] = -np.nan
+    assert one.tobytes() != other.tobytes()
+
+    assert content_id(one) == content_id(other) != content_id(np.ones(1_300_000, dtype))
+
+
 @pytest.mark.parametrize("size", [5, 20_000])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "c8", "c16", ">c16", "g", "G"])
 def test_all_nans_of_a_dtype_are_one(dtype: str, size: int) -> None:
