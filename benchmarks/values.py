@@ -101,6 +101,9 @@ def one_round(value: Any, payload: bytes, folder: Path) -> tuple[float, ...]:
     raw, dumped = folder / "raw", folder / "joblib"
     HELD[0] = value
     storage = Storage(folder / "store", cache_dir=folder / "cache")
+    with storage:
+        # Not the first call: that makes the folders of the store.
+        give(1, 0)
 
     def save() -> None:
         with storage:
@@ -133,7 +136,7 @@ def one_round(value: Any, payload: bytes, folder: Path) -> tuple[float, ...]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", type=int, default=64, help="MiB of each value, about")
+    parser.add_argument("--size", type=int, default=96, help="MiB of each value, about")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     registry = default_registry()

@@ -96,7 +96,6 @@ class HintsFragility(Protocol):
         ...
 
 
-@runtime_checkable
 class HintsCompression(Protocol):
     """A codec that knows whether its payloads shrink; of any other, samples decide."""
 

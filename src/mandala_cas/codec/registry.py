@@ -8,7 +8,6 @@ from typing import Any, Final
 from mandala_cas.codec.api import (
     DeclinedError,
     Encoded,
-    HintsCompression,
     HintsFragility,
     ValueCodec,
 )
@@ -283,7 +282,10 @@ def _failed(codec: ValueCodec, value: Any, error: Exception) -> UsageError:
 
 def _hint_of(codec: ValueCodec) -> CompressionHint:
     """Return what a codec says of compressing its payloads, if it says anything."""
-    return codec.compression if isinstance(codec, HintsCompression) else "sample"
+    # What `HintsCompression` says, but not by `isinstance`: for a protocol that may take longer
+    # than storing a number.
+    hint: CompressionHint = getattr(codec, "compression", "sample")
+    return hint
 
 
 def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:
