@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.stateful.memories import KeptMemory, open_kept_memory
-from tests.stateful.processes import large
+from tests.stateful.processes import large, medium
 
 from mandala_cas.errors import NotFoundError
 from mandala_cas.imports import Storage, op
@@ -80,6 +80,37 @@ def test_a_place_that_damage_took_is_no_reason_to_acknowledge() -> None:
     with storage:
         assert storage.unwrap(heavy(1)) == heavy.f(1)
     assert storage.fsck("data").ok
+
+
+def test_what_an_evicted_object_held_besides_is_promised_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack had a value that another store holds, and one of a call that was dropped.
+
+    A writer had made that call again, and not committed it yet, when the pack was freed. The
+    promise was of the object, so the value counted as promised, and was nowhere.
+    """
+    monkeypatch.setattr("mandala_cas.storage.elsewhere.open_other_store", open_kept_memory)
+    objects, there = KeptMemory("memory://here"), KeptMemory("memory://there")
+    mine, others = (Storage(objects, cache_dir=tmp_path) for _ in range(2))
+    with others:
+        medium(0)
+        medium(1)
+    with Storage(there, cache_dir=tmp_path):
+        medium(1)
+    calls = others.cf(medium).df()
+    others.drop_calls(calls.loc[calls["x"] == 0, "medium"])
+    mine.refresh()
+
+    with mine:
+        medium(0)
+        assert len(others.evict(there.url).freed) == 1
+
+    later = Storage(objects, cache_dir=tmp_path)
+    assert later.fsck("data").ok
+    assert list(later.cf(medium).df()["x"]) == [1]
+    with later:
+        assert later.unwrap(medium(0)) == medium.f(0)
 
 
 @op

@@ -43,6 +43,7 @@ from mandala_cas.values.adoption import Adoption, adopt_orphans
 from mandala_cas.values.condemned import CondemnedNames
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.file_cache import FileCache
+from mandala_cas.values.freed import PromisedAmong, nothing_promised
 from mandala_cas.values.load import ValueLoader, ValueSource
 from mandala_cas.values.recorder import Recorder, RecorderRules
 from mandala_cas.values.resettling import read_copy
@@ -146,9 +147,10 @@ class Assembly:
         own = None if self.key is None else self.key.key_id()
         return names if own is None else {**names, str(own): "yourself"}
 
-    def is_promised(self, object_name: str) -> bool:
-        """Tell whether a payload object is not here because another store holds its values."""
-        return self.elsewhere is not None and self.elsewhere.is_promised(object_name)
+    @property
+    def promised_among(self) -> PromisedAmong:
+        """What picks the values that are not here because another store holds them."""
+        return nothing_promised if self.elsewhere is None else self.elsewhere.promised_among
 
     def adopt(self) -> Adoption | None:
         """Commit what dead processes of this user did not come to; None where there is no journal.
@@ -280,7 +282,7 @@ class _Ground:
 
     def make_recorder(self, writer: LogWriter, flush_after_s: float) -> Recorder:
         """Return what holds and commits what is computed."""
-        objects, elsewhere = self.opened.objects, self.elsewhere
+        objects = self.opened.objects
         recorder = Recorder(
             blobs=self.blobs,
             writer=writer,
@@ -294,7 +296,7 @@ class _Ground:
             ),
             condemned=CondemnedNames(
                 Announcements(objects),
-                lambda name: elsewhere is not None and elsewhere.is_promised(name),
+                nothing_promised if self.elsewhere is None else self.elsewhere.promised_among,
             ),
             is_readable=lambda copy: copy not in self.unreadable,
             journal=self.journal,

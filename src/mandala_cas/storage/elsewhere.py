@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import ContentId
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.storage.opening import open_store
+from mandala_cas.values.freed import Freed
 from mandala_cas.values.promises import FetchedValue, Promises
 
 
@@ -60,6 +62,6 @@ class ValuesElsewhere:
         """Return those of the values that can be had from the stores that promised."""
         return self.promises.fetch(content_ids) if self._config.exists() else {}
 
-    def is_promised(self, object_name: str) -> bool:
-        """Tell whether a payload object is not here because another store holds its values."""
-        return self._config.exists() and self.promises.is_promised(object_name)
+    def promised_among(self, places: Iterable[Freed]) -> AbstractSet[Freed]:
+        """Return those of ``places`` whose values are not here because another store holds them."""
+        return self.promises.among(places) if self._config.exists() else set()

@@ -178,7 +178,7 @@ class StoreUpkeep(StorageFace):
                 level,
                 sample,
                 trusts=parts.trusts,
-                promised=parts.is_promised,
+                promised_among=parts.promised_among,
                 runs_code=parts.codecs.may_run_code,
                 key_names=parts.key_names(),
                 progress=progress,
@@ -207,7 +207,7 @@ class StoreUpkeep(StorageFace):
                     signer=parts.key,
                     clock_us=now_us,
                     trusts=parts.trusts,
-                    promised=parts.is_promised,
+                    promised_among=parts.promised_among,
                     elsewhere=parts.elsewhere,
                     progress=progress,
                 )

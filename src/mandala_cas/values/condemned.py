@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
 
 from mandala_cas.log.announcements import AnnouncementReader
+from mandala_cas.values.freed import PromisedAmong, nothing_promised
 
 
 class CondemnedNames:
@@ -17,14 +17,16 @@ class CondemnedNames:
     def __init__(
         self,
         announcements: AnnouncementReader | None = None,
-        is_promised: Callable[[str], bool] = lambda _: False,
+        promised_among: PromisedAmong = nothing_promised,
     ) -> None:
         """Know none yet; without ``announcements`` there never are any.
 
-        ``is_promised`` tells of an object that another store holds what was in it.
+        ``promised_among`` picks, of objects and the content ids of values in them, those that
+        another store holds. What was freed here for that reason is announced as well: no new value
+        may rely on such a name, but a call that relies on such a value has not lost anything.
         """
         self._announcements = announcements
-        self.is_promised = is_promised
+        self.promised_among = promised_among
         self._known: Sequence[Container[str]] = ()
 
     def update(self, names: Iterable[str]) -> None:
@@ -40,27 +42,3 @@ class CondemnedNames:
     def __contains__(self, object_name: object) -> bool:
         """Tell whether an object of that name is condemned."""
         return any(object_name in condemned for condemned in self._known)
-
-    @property
-    def unpromised(self) -> Container[str]:
-        """Those whose values nobody else holds.
-
-        What was freed here because another store has it is announced as well: no new value may
-        rely on such a name, but a call that names it has not lost anything.
-        """
-        return _Unpromised(self)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unpromised:
-    """Condemned names without those of which the values are promised."""
-
-    condemned: CondemnedNames
-
-    def __contains__(self, object_name: object) -> bool:
-        """Tell whether an object is condemned, and nobody else holds its values."""
-        return (
-            isinstance(object_name, str)
-            and object_name in self.condemned
-            and not self.condemned.is_promised(object_name)
-        )

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ from mandala_cas.objectstore.files import write_file
 from mandala_cas.objectstore.layout import blob_name
 from mandala_cas.objectstore.locks import locked
 from mandala_cas.objectstore.platforms import running_platform
+from mandala_cas.values.freed import Freed
 from mandala_cas.values.opening import open_verified
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -69,22 +71,14 @@ class RemoteValues(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Promise:
-    """Objects that ``url`` held when they were freed here, last at ``evicted_us``.
+    """Values that ``url`` held when they were freed here, last at ``evicted_us``.
 
-    ``digests`` are those of the objects' names here, as in announcements; sorted.
+    ``digests`` are those of the places that they had here, see ``Freed``; sorted.
     """
 
     url: str
     evicted_us: int
     digests: Digests
-
-    def __contains__(self, object_name: object) -> bool:
-        """Tell whether an object was freed on the strength of this promise."""
-        if not isinstance(object_name, str):
-            return False
-        wanted = digests_of([object_name])
-        place = int(np.searchsorted(self.digests, wanted)[0])
-        return place < len(self.digests) and bool(self.digests[place] == wanted[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +118,25 @@ class Promises:
         promises = [self._parse(entry) for entry in (found if isinstance(found, list) else ())]
         return tuple(promise for promise in promises if promise is not None)
 
-    def is_promised(self, object_name: str) -> bool:
-        """Tell whether a payload object is missing here because it was freed, not lost."""
-        return any(object_name in promise for promise in self.all())
+    def among(self, places: Iterable[Freed]) -> AbstractSet[Freed]:
+        """Return those of ``places`` that are empty because their values were freed, not lost.
 
-    def add(self, url: str, names: Iterable[str], *, evicted_us: int) -> None:
+        The file is read once.
+        """
+        asked = list(dict.fromkeys(places))
+        if not asked:
+            return set()
+        digests = _digests_of(asked)
+        found = np.zeros(len(asked), np.bool_)
+        for promise in self.all():
+            found |= np.isin(digests, promise.digests)
+        return {asked[number] for number in np.flatnonzero(found).tolist()}
+
+    def add(self, url: str, values: Iterable[Freed], *, evicted_us: int) -> None:
         """Note that ``url`` holds what is about to be freed here; on the disk when this returns.
+
+        An object that is freed may also hold what ``url`` does not, and nobody needs: that is no
+        part of ``values``, for somebody may come to need it.
 
         To be called before the objects are deleted: a crash in between leaves a promise of
         objects that are still here, which costs nothing. What others wrote to the file is kept,
@@ -147,7 +154,7 @@ class Promises:
         # Two that read before either writes would leave the promises of one, while both free.
         with locked(lock, mode=_SHARED):
             try:
-                self._write(self._with_promise(url, names, evicted_us))
+                self._write(self._with_promise(url, values, evicted_us))
             finally:
                 # Before the lock is free: whoever waits for a file that is gone makes a new one.
                 with suppress(OSError):
@@ -223,7 +230,7 @@ class Promises:
             return {}
         return fields if isinstance(fields, dict) else {}
 
-    def _with_promise(self, url: str, names: Iterable[str], evicted_us: int) -> dict[str, Any]:
+    def _with_promise(self, url: str, values: Iterable[Freed], evicted_us: int) -> dict[str, Any]:
         """Return what the file is to say, with what it says now."""
         with writing(self._config.name, self._config.parent):
             fields = self._read_file()
@@ -236,7 +243,7 @@ class Promises:
                 others.append(entry)
             else:
                 promises[promise.url] = promise
-        digests = np.unique(digests_of(names))
+        digests = np.unique(_digests_of(values))
         if url in promises:
             digests = np.union1d(promises[url].digests, digests)
         promises[url] = Promise(url, evicted_us, digests)
@@ -257,19 +264,19 @@ class Promises:
 
     def _form(self, promise: Promise) -> dict[str, object]:
         """Return a promise as it stands in the file."""
-        objects = base64.b64encode(promise.digests.astype(_ON_DISK).tobytes()).decode()
-        fields = {"url": promise.url, "evicted_us": promise.evicted_us, "objects": objects}
+        values = base64.b64encode(promise.digests.astype(_ON_DISK).tobytes()).decode()
+        fields = {"url": promise.url, "evicted_us": promise.evicted_us, "values": values}
         return {**fields, "mac": self._mac(fields)}
 
     def _parse(self, entry: object) -> Promise | None:
         """Return the promise in an entry of the file if it is one, and this user's."""
         if not isinstance(entry, dict):
             return None
-        fields = {key: entry.get(key) for key in ("url", "evicted_us", "objects")}
+        fields = {key: entry.get(key) for key in ("url", "evicted_us", "values")}
         # The keyed hash first: nothing else of the entry is looked at unless it is ours.
         if entry.get("mac") != self._mac(fields):
             return None
-        data = base64.b64decode(str(fields["objects"]))
+        data = base64.b64decode(str(fields["values"]))
         digests = np.frombuffer(data, _ON_DISK).astype(np.uint64)
         return Promise(str(fields["url"]), int(str(fields["evicted_us"])), digests)
 
@@ -277,6 +284,11 @@ class Promises:
         """Return the keyed hash of an entry."""
         message = json.dumps(fields, sort_keys=True).encode()
         return blake3(message, key=self._key).hexdigest()
+
+
+def _digests_of(values: Iterable[Freed]) -> Digests:
+    """Return the digests of places, in their order."""
+    return digests_of(f"{name} {content_id.hex()}" for name, content_id in values)
 
 
 def _get_many(blobs: BlobStore, places: Sequence[Placement]) -> list[bytes | None]:

@@ -28,6 +28,7 @@ from mandala_cas.values.resettling import (
     read_copy,
     renewed,
     saved_and_lost,
+    without_promised,
 )
 
 _LOGGER: Final = logging.getLogger("mandala_cas")
@@ -94,7 +95,7 @@ class Recheck:
             copies = [copy for content_id in used for copy in self._lookup.copies(content_id)]
         # A place of somebody untrusted was not relied on, and is not to be put anew as one's own.
         rows = [copy.record for copy in copies if self._may_vouch(copy)]
-        doomed = condemned_among(rows, self._condemned.unpromised)
+        doomed = self._unpromised(condemned_among(rows, self._condemned))
         if doomed:
             self._resettle(entries, doomed, held)
 
@@ -105,9 +106,11 @@ class Recheck:
             if batch.is_checked or batch.segment is None:
                 continue
             is_old = self._is_old(batch)
-            doomed = condemned_rows(
-                batch.segment, _EVERYTHING if is_old else self._condemned.unpromised
-            )
+            doomed: Mapping[ContentId, Sequence[ValueRecord]]
+            if is_old:
+                doomed = condemned_rows(batch.segment, _EVERYTHING)
+            else:
+                doomed = self._unpromised(condemned_rows(batch.segment, self._condemned))
             if doomed:
                 self._resettle(batch.entries, doomed, batch.held, is_old=is_old)
                 is_resettled = True
@@ -136,19 +139,10 @@ class Recheck:
         """Record again, with values under fresh names, the calls whose values are condemned."""
         with self._batches.lock:
             copies = {content_id: self._lookup.copies(content_id) for content_id in doomed}
-        condemned = self._condemned.unpromised
-        elsewhere = {
-            content_id
-            for content_id, places in copies.items()
-            if not is_old
-            and any(
-                self._is_there(copy.record)
-                for copy in places
-                if copy.record.location not in condemned
-            )
-        }
+        rows = {c: [copy.record for copy in places] for c, places in copies.items()}
+        elsewhere = set() if is_old else self._safe_elsewhere(rows)
         sought = {c: rows for c, rows in doomed.items() if c not in elsewhere}
-        saved, lost = saved_and_lost(sought, held, self._blobs, self._condemned.is_promised)
+        saved, lost = saved_and_lost(sought, held, self._blobs, self._condemned.promised_among)
         with self._batches.lock:
             alive = [item for item in entries if self._is_alive(*item)]
             repair = plan_resettlement(alive, elsewhere | saved.keys(), lost)
@@ -166,6 +160,28 @@ class Recheck:
                 "garbage collection deleted %d values while they were tagged; they are not tagged",
                 repair.lost_tag_count,
             )
+
+    def _unpromised(
+        self, doomed: Mapping[ContentId, Sequence[ValueRecord]]
+    ) -> Mapping[ContentId, Sequence[ValueRecord]]:
+        """Return the values that no other store is known to hold."""
+        return without_promised(doomed, self._condemned.promised_among)
+
+    def _safe_elsewhere(self, rows: Mapping[ContentId, Sequence[ValueRecord]]) -> set[ContentId]:
+        """Return the values that are in a place which nobody is about to delete."""
+        condemned = [
+            (row.location, content_id)
+            for content_id, places in rows.items()
+            for row in places
+            if row.location in self._condemned
+        ]
+        # A place that is promised was spared if it is still there.
+        going = set(condemned) - self._condemned.promised_among(condemned)
+        return {
+            content_id
+            for content_id, places in rows.items()
+            if any((r.location, content_id) not in going and self._is_there(r) for r in places)
+        }
 
     def _is_alive(self, entry: Entry, dot: Dot | None) -> bool:
         """Tell whether nobody has dropped an entry since it was published, nor untagged it."""

@@ -33,6 +33,7 @@ from mandala_cas.model.entries import (
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.batch import Held
+from mandala_cas.values.freed import PromisedAmong, nothing_promised
 from mandala_cas.values.opening import open_verified
 
 
@@ -158,21 +159,30 @@ def saved_and_lost(
     doomed: Mapping[ContentId, Sequence[ValueRecord]],
     held: Mapping[ContentId, Held],
     blobs: BlobStore,
-    is_promised: Callable[[str], bool] = lambda _: False,
+    promised_among: PromisedAmong = nothing_promised,
 ) -> tuple[dict[ContentId, Held], set[ContentId]]:
     """Return the condemned values whose bytes can be had, and those whose bytes nobody has.
 
     Neither are those that were freed because another store holds them: they stay as they are.
     """
     saved: dict[ContentId, Held] = {}
-    lost: set[ContentId] = set()
     for content_id, rows in doomed.items():
         found = held.get(content_id) or read_copy(blobs, rows)
         if found is not None:
             saved[content_id] = found
-        elif not any(is_promised(row.location) for row in rows):
-            lost.add(content_id)
-    return saved, lost
+    gone = {content_id: rows for content_id, rows in doomed.items() if content_id not in saved}
+    # After reading: who evicts makes the promise before the object goes.
+    return saved, set(without_promised(gone, promised_among))
+
+
+def without_promised(
+    doomed: Mapping[ContentId, Sequence[ValueRecord]],
+    promised_among: PromisedAmong,
+) -> dict[ContentId, Sequence[ValueRecord]]:
+    """Return the values of which no place is promised, with their rows."""
+    places = {c: [(row.location, c) for row in rows] for c, rows in doomed.items()}
+    promised = promised_among([place for of_value in places.values() for place in of_value])
+    return {c: doomed[c] for c, of_value in places.items() if promised.isdisjoint(of_value)}
 
 
 def is_untagged(dot: Dot, parts: Iterable[LogPart]) -> bool:

@@ -31,6 +31,7 @@ from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.testing import CrashPoint, SimulatedCrash, crash_at_every_call
 from mandala_cas.testing.faults import Crash, FaultStore, Rule
 from mandala_cas.upkeep.collecting.evict import NOT_HELD, NOT_LIVE, EvictReport, evict
+from mandala_cas.values.freed import Freed
 
 URL = "s3://bucket/store"
 
@@ -84,8 +85,8 @@ def test_what_another_store_holds_is_freed_and_comes_back(
     promises = promises_at(tmp_path, remote)
     wanted = [content_of(text) for text in "abc"]
     assert set(promises.fetch(wanted)) == set(wanted)
-    assert promises.is_promised(loose.location)
-    assert promises.is_promised(packed.location)
+    places = [(record.location, record.content_id) for record in (loose, packed)]
+    assert promises.among(places) == set(places)
 
 
 def test_a_pack_stays_if_one_live_value_in_it_is_held_nowhere_else(
@@ -237,13 +238,14 @@ def test_a_crash_at_any_request_leaves_every_value_here_or_promised(
 ) -> None:
     """The promise is on the disk before anything goes."""
     folder = tmp_path_factory.mktemp("begin")
+    placed: list[Freed] = []
 
     def make_store() -> MemoryObjectStore:
         """Begin with an empty folder, too."""
         nonlocal folder
         folder = tmp_path_factory.mktemp("again")
         store = MemoryObjectStore()
-        fill(store)
+        placed[:] = [(record.location, record.content_id) for record in fill(store)]
         return store
 
     def scenario(store: ObjectStore, acknowledged: list[str]) -> None:
@@ -254,7 +256,8 @@ def test_a_crash_at_any_request_leaves_every_value_here_or_promised(
         del acknowledged, point
         missing = {name for name in wanted if name not in payload_names(left)}
         promises = promises_at(folder, remote)
-        assert all(promises.is_promised(name) for name in missing)
+        places = [place for place in placed if place[0] in missing]
+        assert promises.among(places) == set(places)
         values = [content_of(text) for text in "abc"]
         if missing:
             assert set(promises.fetch(values)) == set(values)

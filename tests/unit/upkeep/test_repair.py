@@ -44,6 +44,7 @@ from mandala_cas.testing import CrashPoint, ErrorBefore, FaultStore, Rule, crash
 from mandala_cas.upkeep.repairing.repair import repair
 from mandala_cas.upkeep.repairing.report import Act, RepairReport
 from mandala_cas.upkeep.verifying.fsck import Level, verify
+from mandala_cas.values.freed import Freed
 
 
 def mended(objects: ObjectStore, level: Level = "data", **more: Any) -> RepairReport:
@@ -330,16 +331,21 @@ def test_promised_values_are_not_lost(store: ObjectStore) -> None:
     """They come back when somebody asks."""
     lose_all_payload(store)
 
-    report = mended(store, promised=lambda _: True)
+    report = mended(store, promised_among=set)
 
     assert not report.actions
 
 
 def test_promised_values_are_not_lost_beside_others_that_are(store: ObjectStore) -> None:
     """Each value is judged by its own place."""
+
+    def in_blobs(places: Sequence[Freed]) -> set[Freed]:
+        """Pick what was a blob."""
+        return {place for place in places if place[0].startswith(BLOBS)}
+
     lose_all_payload(store)
 
-    report = mended(store, promised=lambda name: name.startswith(BLOBS))
+    report = mended(store, promised_among=in_blobs)
 
     assert acts(report) == [Act.LOST]
     assert report.actions[0].name == "2 calls of doubled_for_upkeep, numbers_for_upkeep"

@@ -32,6 +32,7 @@ from mandala_cas.upkeep.collecting.garbage import needed_by
 from mandala_cas.upkeep.collecting.roots import find_live_values
 from mandala_cas.upkeep.placed_values import objects_of
 from mandala_cas.upkeep.printing import Report, as_count, as_size, as_table
+from mandala_cas.values.freed import Freed
 from mandala_cas.values.opening import open_verified
 from mandala_cas.values.promises import Promises
 
@@ -87,7 +88,7 @@ def evict(
     and lies there in an object that a listing shows with the right size. ``verify`` also fetches
     each of them and checks its hash. Both views are refreshed.
 
-    The order is: announce, promise, read the log again, delete. A crash at any moment leaves
+    The order is: announce, read the log again, promise, delete. A crash at any moment leaves
     objects that are still here, or promised.
 
     Raises:
@@ -127,14 +128,15 @@ class _Eviction:
     clock_us: Callable[[], int]
 
     def carry_out(self, remote_view: LogView, *, verify: bool) -> EvictReport:
-        """Announce, promise, read the log again, delete."""
+        """Announce, read the log again, promise, delete."""
         remote_view.refresh()
         held = _held_by(self.remote, remote_view)
         listed = [info for prefix in (PACKS, BLOBS) for info in self.objects.list(prefix)]
         self.view.refresh()
         found = self.sort(listed, held)
         if verify:
-            damaged = _damaged(_contents_in(found.free, self.view), held, self.remote)
+            contents = {content_id for _, content_id in _values_in(found.free, self.view)}
+            damaged = _damaged(contents, held, self.remote)
             held = {id_: place for id_, place in held.items() if id_ not in damaged}
             found = self.sort(listed, held)
         if found.free:
@@ -154,14 +156,17 @@ class _Eviction:
         shown = {info.name for info in self.remote.list(COLLECTIONS)}
         if any(item.name in shown for item in announced):
             raise _same_store(self.objects.url, self.remote.url)
-        # Before anything goes: a crash after this line leaves a promise of what is still here,
-        # one after a deletion without it would leave values that nobody knows where to find.
-        self.promises.add(self.remote.url, names, evicted_us=self.clock_us())
         # Who published before the announcement is seen now; who does after it sees that.
         self.view.refresh()
         self.crier.check_shown(announced, self.view.listing.announcements)
         # Only what was announced: who knows what else may go by now.
         found = self.sort(chosen, held)
+        # What nobody needs and the other store lacks goes with the rest of its object, and is no
+        # part of the promise: a writer may come to rely on it at this moment, and must find out.
+        values = [value for value in _values_in(found.free, self.view) if value[1] in held]
+        # Before anything goes: a crash after this line leaves a promise of what is still here,
+        # one after a deletion without it would leave values that nobody knows where to find.
+        self.promises.add(self.remote.url, values, evicted_us=self.clock_us())
         self.objects.delete([info.name for info in found.free])
         freed = {info.name for info in found.free}
         spared = [info for info in chosen if info.name not in freed]
@@ -255,14 +260,15 @@ def _held_by(remote: ObjectStore, view: LogView) -> _Held:
     return held
 
 
-def _contents_in(infos: Sequence[ObjectInfo], view: LogView) -> set[bytes]:
-    """Return the values that a log places in some objects."""
+def _values_in(infos: Sequence[ObjectInfo], view: LogView) -> set[Freed]:
+    """Return the values that a log places in some objects, each with the object."""
     numbers = {info.name: number for number, info in enumerate(infos)}
-    found: set[bytes] = set()
+    found: set[Freed] = set()
     for part in view.parts.values():
         contents = part.values.fixed("content_id")
-        rows = np.flatnonzero(objects_of(part, numbers) >= 0).tolist()
-        found.update(contents[row] for row in rows)
+        places = objects_of(part, numbers)
+        rows = np.flatnonzero(places >= 0).tolist()
+        found.update((infos[places[row]].name, contents[row]) for row in rows)
     return found
 
 

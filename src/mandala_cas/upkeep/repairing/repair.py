@@ -33,6 +33,7 @@ from mandala_cas.upkeep.verifying.fsck import Level, verify_closely
 from mandala_cas.upkeep.verifying.log_reading import LogReading
 from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
 from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.values.freed import PromisedAmong, nothing_promised
 from mandala_cas.values.load import PromisedValues
 
 _AGAIN: Final = "call the ops again inside `with storage:`; what they gave is computed and stored"
@@ -54,7 +55,7 @@ def repair(
     clock_us: Callable[[], int],
     draw: Callable[[int], bytes] = os.urandom,
     trusts: Callable[[KeyId | None], bool] = lambda _: True,
-    promised: Callable[[str], bool] = lambda _: False,
+    promised_among: PromisedAmong = nothing_promised,
     elsewhere: PromisedValues | None = None,
     progress: Progress = silent,
 ) -> RepairReport:
@@ -69,8 +70,8 @@ def repair(
         clock_us: gives microseconds since 1970.
         draw: gives that many random bytes.
         trusts: whose signatures are not worth a word.
-        promised: which objects are not here because another store holds what was in them: those
-            values are not lost.
+        promised_among: picks, of objects and the content ids of values in them, those that are not
+            here because another store holds them: these are not lost.
         elsewhere: stores to fetch lost values from.
         progress: told how far it is.
 
@@ -80,7 +81,7 @@ def repair(
         UsageError: the store refuses to be written to.
     """
     found = verify_closely(
-        objects, level, sample, trusts=trusts, promised=promised, progress=progress
+        objects, level, sample, trusts=trusts, promised_among=promised_among, progress=progress
     )
     if found.report.ok:
         return RepairReport(found.report, ())

@@ -20,6 +20,7 @@ from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
 from mandala_cas.upkeep.verifying.pickles import count_pickles
 from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.upkeep.verifying.sampling import sample_of
+from mandala_cas.values.freed import PromisedAmong, nothing_promised
 
 Level = Literal["meta", "refs", "data"]
 
@@ -50,7 +51,7 @@ def verify(
     sample: float | tuple[int, int] | None = None,
     *,
     trusts: Callable[[KeyId | None], bool] = lambda _: True,
-    promised: Callable[[str], bool] = lambda _: False,
+    promised_among: PromisedAmong = nothing_promised,
     runs_code: RunsCode = lambda _: False,
     key_names: Mapping[str, str] = MappingProxyType({}),
     progress: Progress = silent,
@@ -62,7 +63,8 @@ def verify(
         level: "meta" reads the log; "refs" also lists the payload; "data" reads it as well.
         sample: for "data": a fraction of the payload, or (n, t) for part n of t.
         trusts: whose signatures are not worth a word; asked with None about what is not signed.
-        promised: which objects are not here because another store holds what was in them.
+        promised_among: picks, of objects and the content ids of values in them, those that are not
+            here because another store holds them.
         runs_code: which codecs make a value one to be named with who signed it.
         key_names: how the user calls keys, by their ids.
         progress: told how far it is.
@@ -72,7 +74,7 @@ def verify(
         StoreUnavailableError: the store does not answer.
     """
     found = verify_closely(
-        objects, level, sample, trusts=trusts, promised=promised, progress=progress
+        objects, level, sample, trusts=trusts, promised_among=promised_among, progress=progress
     )
     live = live_log(found.reading) if found.check is None else found.check.live
     pickles = count_pickles(found.reading.parts, live, runs_code, key_names)
@@ -85,7 +87,7 @@ def verify_closely(
     sample: float | tuple[int, int] | None,
     *,
     trusts: Callable[[KeyId | None], bool],
-    promised: Callable[[str], bool],
+    promised_among: PromisedAmong,
     progress: Progress,
 ) -> Verification:
     """Verify, and return what was read besides the report; see ``verify``."""
@@ -97,7 +99,7 @@ def verify_closely(
     reading = read_log(objects, trusts, progress)
     check: PayloadCheck | None = None
     if level != "meta":
-        check = check_payload(objects, reading, promised, progress)
+        check = check_payload(objects, reading, promised_among, progress)
         if level == "data":
             size = check.check_bytes(part)
             reading.checked["payload read"] = Tally(0, size)
@@ -120,7 +122,7 @@ def verify_closely(
 def check_payload(
     objects: ObjectStore,
     reading: LogReading,
-    promised: Callable[[str], bool],
+    promised_among: PromisedAmong,
     progress: Progress,
 ) -> PayloadCheck:
     """List the payload, now that the log was read, and check every place by that listing."""
@@ -137,7 +139,7 @@ def check_payload(
     if strangers:
         names = ", ".join(sorted(strangers)[:_NAMED_MAX])
         reading.notices.append(f"{as_count(len(strangers), 'object')} no store would have: {names}")
-    check = PayloadCheck(objects, live_log(reading), sizes, promised, progress)
+    check = PayloadCheck(objects, live_log(reading), sizes, promised_among, progress)
     check.check_places(reading.runs.broken_inline)
     unnamed = check.unnamed()
     reading.checked["payload that nothing uses"] = Tally(len(unnamed), sum(unnamed.values()))

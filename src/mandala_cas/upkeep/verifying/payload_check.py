@@ -7,7 +7,7 @@ there later. The other order gives false alarms whenever somebody writes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -27,6 +27,7 @@ from mandala_cas.upkeep.verifying.payload_bytes import check_slice, check_values
 from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.upkeep.verifying.sampling import Sample
 from mandala_cas.values.creators import rows_of
+from mandala_cas.values.freed import PromisedAmong
 
 _RESTORE: Final = (
     "restore the object from a backup or another replica; or storage.repair() looks for other "
@@ -62,14 +63,14 @@ class _Place(NamedTuple):
 class PayloadCheck:
     """Checks the places of all values in use; ``failures`` are the rows that cannot be read.
 
-    ``sizes`` is a listing of the payload, made after the log was read. ``promised`` tells of names
-    of objects that are not here because another store holds what was in them.
+    ``sizes`` is a listing of the payload, made after the log was read. ``promised_among``
+    picks, of objects and the content ids of values in them, those that another store holds.
     """
 
     objects: ObjectStore
     live: LiveLog
     sizes: Mapping[str, int]
-    promised: Callable[[str], bool]
+    promised_among: PromisedAmong
     progress: Progress = silent
     failures: dict[Row, _Failure] = field(default_factory=dict)
     damaged_packs: dict[str, str] = field(default_factory=dict)
@@ -155,13 +156,13 @@ class PayloadCheck:
 
     def kept_elsewhere(self) -> set[ContentId]:
         """Return the values of which a place is empty because another store holds them."""
-        names = {failure.object_name for failure in self.failures.values()}
-        promised = {name for name in names if self.promised(name)}
-        return {
-            self._content_id(row)
+        missing = [
+            (failure.object_name, self._content_id(row))
             for row, failure in self.failures.items()
-            if failure.kind is ProblemKind.MISSING and failure.object_name in promised
-        }
+            if failure.kind is ProblemKind.MISSING
+        ]
+        promised = self.promised_among(missing)
+        return {content_id for name, content_id in missing if (name, content_id) in promised}
 
     def look_into(self, object_names: Collection[str]) -> list[ValueRecord]:
         """Read all values that any record places in these objects; return those that are whole.
