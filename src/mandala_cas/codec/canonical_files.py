@@ -18,11 +18,6 @@ def file_id(size: int, digest: bytes) -> ContentId:
     return ContentId(derive(_encode_contents(_plain_encoder(), size, digest)))
 
 
-def tracked_id(size: int, digest: bytes) -> ContentId:
-    """Return the content id of a ``File`` that has these contents, and is not copied."""
-    return ContentId(derive(_encode_tracked(_plain_encoder(), size, digest)))
-
-
 def directory_id(entries: Iterable[Entry]) -> ContentId:
     """Return the content id of a ``Dir`` that has these entries, which are sorted by name."""
     return ContentId(derive(_encode_entries(_plain_encoder(), entries)))
@@ -30,20 +25,28 @@ def directory_id(entries: Iterable[Entry]) -> ContentId:
 
 def _encode_file(encoder: Encoder, value: File) -> bytes:
     """Return the encoding of a file."""
-    try:
-        size, digest = DIGESTS.read(value.path)
-    except UsageError as error:
-        raise _refusal(error, value) from error
+    contents = encoder.digests.files.get(value)
+    if contents is None:
+        try:
+            contents = DIGESTS.read(value.path)
+        except UsageError as error:
+            raise _refusal(error, value) from error
+        encoder.digests.files[value] = contents
+    assert isinstance(contents, tuple), "those of a file were noted for it"
     encode = _encode_contents if value.copy else _encode_tracked
-    return encode(encoder, size, digest)
+    return encode(encoder, *contents)
 
 
 def _encode_directory(encoder: Encoder, value: Dir) -> bytes:
     """Return the encoding of a directory."""
-    try:
-        entries = read_directory(value.path)
-    except UsageError as error:
-        raise _refusal(error, value) from error
+    entries = encoder.digests.files.get(value)
+    if entries is None:
+        try:
+            entries = read_directory(value.path)
+        except UsageError as error:
+            raise _refusal(error, value) from error
+        encoder.digests.files[value] = entries
+    assert isinstance(entries, list), "those of a directory were noted for it"
     return _encode_entries(encoder, entries)
 
 
