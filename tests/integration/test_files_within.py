@@ -61,6 +61,13 @@ def length_of(value: Any) -> int:
 
 
 @op
+def tracked_folder(folder: str) -> Dir:
+    """Write a directory that is to stay where it is."""
+    RUNS.append(folder)
+    return Dir(make_tree(Path(folder), {"a": b"1", "b/c": b"2"}), copy=False)
+
+
+@op
 def same(value: Any) -> Any:
     """Return what it was given."""
     return value
@@ -344,3 +351,34 @@ def test_a_tracked_part_that_moved_is_recorded_where_it_is_now(tmp_path: Path) -
 
     (found,) = Storage(tmp_path / "store").cf(same).df()["value"]
     assert found == [File("new.txt", copy=False)]
+
+
+def test_a_tracked_directory_stays_where_it_is(tmp_path: Path) -> None:
+    """It is another value than a copied one, and neither in the store nor in the cache."""
+    root = tmp_path / "large"
+    with Storage(tmp_path / "store") as storage:
+        made = tracked_folder(str(root))
+        found = storage.unwrap([made, length_of([storage.unwrap(made)])])
+
+    assert found == [Dir(root, copy=False), 1]
+    assert not storage.file_cache.path.exists()
+    assert content_id(Dir(root)) != content_id(Dir(root, copy=False))
+
+
+def test_a_tracked_directory_that_changed_is_made_again(tmp_path: Path) -> None:
+    """Inside a block, where ops may run; outside of one it is an error that says what changed."""
+    root = tmp_path / "large"
+    with Storage(tmp_path / "store"):
+        made: Any = tracked_folder(str(root))
+    ref = made.detached()
+    (root / "a").write_bytes(b"3")
+    storage = Storage(tmp_path / "store")
+
+    with pytest.raises(CorruptionError, match=r"large.*'a' has other contents"):
+        storage.unwrap(ref)
+    with storage:
+        again = storage.unwrap(ref)
+
+    assert again == Dir(root, copy=False)
+    assert (root / "a").read_bytes() == b"1"
+    assert len(RUNS) == 2

@@ -47,7 +47,7 @@ def _encode_directory(encoder: Encoder, value: Dir) -> bytes:
             raise _refusal(error, value) from error
         encoder.digests.files[value] = entries
     assert isinstance(entries, list), "those of a directory were noted for it"
-    return _encode_entries(encoder, entries)
+    return _encode_entries(encoder, entries, "Dir" if value.copy else "TrackedDir")
 
 
 def _encode_contents(encoder: Encoder, size: int, digest: bytes) -> bytes:
@@ -60,8 +60,8 @@ def _encode_tracked(encoder: Encoder, size: int, digest: bytes) -> bytes:
     return encoder.record("TrackedFile", size, digest)
 
 
-def _encode_entries(encoder: Encoder, entries: Iterable[Entry]) -> bytes:
-    """Return the encoding of what is in a directory."""
+def _encode_entries(encoder: Encoder, entries: Iterable[Entry], name: str = "Dir") -> bytes:
+    """Return the encoding of what is in a directory; ``name`` tells who has a copy of it."""
     files: list[tuple[str, bool, int, bytes]] = []
     empty: list[str] = []
     for entry in entries:
@@ -69,7 +69,7 @@ def _encode_entries(encoder: Encoder, entries: Iterable[Entry]) -> bytes:
             empty.append(entry.name)
         else:
             files.append((entry.name, entry.is_executable, entry.size, entry.digest))
-    return encoder.record("Dir", files, empty)
+    return encoder.record(name, files, empty)
 
 
 def _refusal(error: UsageError, value: Any) -> RefusalError:

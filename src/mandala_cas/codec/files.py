@@ -97,8 +97,8 @@ class DirCodec:
         self._places = places
 
     def can_encode(self, value: Any) -> bool:
-        """Tell whether this is a directory."""
-        return type(value) is Dir
+        """Tell whether this is a directory whose contents are to be stored."""
+        return type(value) is Dir and value.copy
 
     def encode(self, value: Any) -> Encoding:
         """Return the name that the directory has here, and its files as they are now."""

@@ -21,13 +21,15 @@ from mandala_cas.codec.nested_document import Form, NestedLowering, NestedRaisin
 from mandala_cas.codec.nested_forms import INSTANCE_FORMS, find_instance_form
 from mandala_cas.codec.object_arrays import ARRAY_FORMS, find_array_form
 from mandala_cas.codec.plain import CONTAINERS
-from mandala_cas.codec.tracked_files import TrackedFileCodec, places_of_leaves
+from mandala_cas.codec.tracked_files import TrackedDirCodec, TrackedFileCodec, places_of_leaves
 from mandala_cas.errors import UsageError
 from mandala_cas.model.files import Dir, File
 
 NAME: Final = "nested"
 
-_OF_FILES: Final = frozenset({FileCodec.name, DirCodec.name, TrackedFileCodec.name})
+_OF_FILES: Final = frozenset(
+    {FileCodec.name, DirCodec.name, TrackedFileCodec.name, TrackedDirCodec.name}
+)
 _FORMS: Final[Mapping[bytes, Form]] = {form.name: form for form in (*INSTANCE_FORMS, *ARRAY_FORMS)}
 
 

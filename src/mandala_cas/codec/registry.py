@@ -33,7 +33,7 @@ from mandala_cas.codec.polars_tables import PolarsCodec
 from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.codec.tensors import TensorCodec
-from mandala_cas.codec.tracked_files import TrackedFileCodec
+from mandala_cas.codec.tracked_files import TrackedDirCodec, TrackedFileCodec
 from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
@@ -252,7 +252,7 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
         ArrayCodec(),
     ]
     if places is not None:
-        codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
+        codecs += [TrackedDirCodec(), TrackedFileCodec(), DirCodec(places), FileCodec(places)]
     codecs.append(NestedCodec(SafeLeaves(registry, NESTED)))
     # Before that, so that a dict of tensors becomes one file that other programs can read.
     codecs.append(TensorCodec())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Any, Final
 
 from mandala_cas.codec.api import Encoding
 from mandala_cas.codec.digests import Digests
-from mandala_cas.codec.file_contents import DIGESTS
+from mandala_cas.codec.directory_table import pack_table, unpack_table
+from mandala_cas.codec.file_contents import (
+    DIGESTS,
+    Entry,
+    is_executable,
+    list_directory,
+    read_directory,
+)
 from mandala_cas.envelope.packing import unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UsageError
 from mandala_cas.model.files import Dir, File
@@ -71,6 +79,55 @@ class TrackedFileCodec:
         return file
 
 
+class TrackedDirCodec:
+    """A directory that stays where it lies: the payload is the table of what to expect in it."""
+
+    name = "tracked-dir"
+    version = 1
+    runs_code = False
+
+    def can_encode(self, value: Any) -> bool:
+        """Tell whether this is a directory that is not to be copied."""
+        return type(value) is Dir and not value.copy
+
+    def encode(self, value: Any) -> Encoding:
+        """Return where the directory lies, and what is in it now."""
+        return self.take([value], Digests())[0]
+
+    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+        """Return where directories lie, and what is in them; one just hashed is not read."""
+        found: list[Encoding] = []
+        for value in values:
+            path = _tracked_path(value)
+            entries = digests.files.get(value)
+            if entries is None:
+                entries = read_directory(value.path)
+            assert isinstance(entries, list), "those of a directory were noted for it"
+            digests.taken[value] = entries
+            found.append(({"path": path}, (pack_table(entries),)))
+        return found
+
+    def decode(self, header: Mapping[str, Any], payload: memoryview) -> Dir:
+        """Return the directory, after a look at whether everything in it is what it was.
+
+        Raises:
+            CorruptionError: something in it is gone, new or changed.
+        """
+        path = header["path"]
+        directory = Dir(_checked_path(path), copy=False)
+        try:
+            difference = _difference(directory.path, unpack_table(payload))
+        except UsageError as error:
+            raise _unreadable(directory, error) from error
+        if difference is not None:
+            raise CorruptionError(
+                f"the directory {path} is tracked where it lies, and has changed since: "
+                f"{difference}; put back what it was, or compute it again",
+                file=path,
+            )
+        return directory
+
+
 def is_in_place(codec_name: str, header: bytes) -> bool:
     """Tell whether nothing is tracked in a value, or what is seems to lie where it did.
 
@@ -101,7 +158,7 @@ def places_of_leaves(leaves: Iterable[tuple[str, bytes]]) -> list[list[Any]]:
 
 def _places(codec_name: str, header: bytes) -> Iterator[Sequence[Any]]:
     """Yield the places that a header tells of, which anybody may have written."""
-    if codec_name not in {TrackedFileCodec.name, _CONTAINER}:
+    if codec_name not in {TrackedFileCodec.name, TrackedDirCodec.name, _CONTAINER}:
         return
     unpacked, _ = unpack(header, name="a value", what="header of its codec")
     # Whatever is amiss with it, the caller says so, or takes it for something that is not there.
@@ -117,6 +174,30 @@ def _seems_there(path: object, size: object) -> bool:
     if not isinstance(path, str) or not _is_local(path):
         return False
     return Path(path).is_dir() if size is None else Path(path).stat().st_size == size
+
+
+def _difference(root: Path, entries: Sequence[Entry]) -> str | None:
+    """Return what is different in a directory, None if nothing is; names before contents."""
+    # Not longer than the table: one that was crafted may name the root of this system.
+    listed = list_directory(root, len(entries))
+    expected = {entry.name: entry for entry in entries}
+    found = {**dict.fromkeys(listed.files, True), **dict.fromkeys(listed.empty, False)}
+    for name in sorted(expected.keys() - found.keys()):
+        return f"{name!r} is gone"
+    for name in sorted(found.keys() - expected.keys()):
+        return f"{name!r} is new"
+    for name, entry in expected.items():
+        if found[name] is not (entry.digest is not None):
+            return f"{name!r} is a file or a directory, and was the other"
+        if entry.digest is None:
+            continue
+        path = root / name
+        if DIGESTS.read(path, entry.size) != (entry.size, entry.digest):
+            return f"{name!r} has other contents"
+        # Windows has no such thing, and whoever looks from there sees the same contents.
+        if os.name != "nt" and is_executable(path) != entry.is_executable:
+            return f"{name!r} can be executed, and could not, or the other way round"
+    return None
 
 
 def _tracked_path(value: File | Dir) -> str:

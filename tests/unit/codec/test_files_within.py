@@ -129,12 +129,12 @@ def test_what_is_tracked_in_a_container_is_in_its_header(
 ) -> None:
     """So that a look tells whether the value can be had, without its payload."""
     root = make_tree(tmp_path / "root", {"a": b"12"})
-    value = [File(root / "a", copy=False), File(root / "a")]
+    value = [File(root / "a", copy=False), Dir(root, copy=False), File(root / "a")]
     encoded = registry.encode(value, Digests())
 
     fields: Any = unpack(encoded.header, name="a value", what="header")[0]
 
-    assert fields["tracked"] == [[str(root / "a"), 2]]
+    assert fields["tracked"] == [[str(root / "a"), 2], [str(root), None]]
     assert is_in_place("nested", encoded.header)
     (root / "a").write_bytes(b"123")
     assert not is_in_place("nested", encoded.header)
