@@ -382,3 +382,17 @@ def test_a_tracked_directory_that_changed_is_made_again(tmp_path: Path) -> None:
     assert again == Dir(root, copy=False)
     assert (root / "a").read_bytes() == b"1"
     assert len(RUNS) == 2
+
+
+def test_a_storage_bounds_its_cache(tmp_path: Path) -> None:
+    """What it was given stays, what somebody left there long ago goes."""
+    storage = Storage(tmp_path / "store", file_cache_max=10)
+    old = storage.file_cache.path / ("0" * 32)
+    make_tree(old, {"a": bytes(1000)})
+    os.utime(old, ns=(1, 1))
+
+    with storage:
+        found = storage.unwrap([same([named(name)]) for name in ("a", "b")])
+
+    assert not old.exists()
+    assert [value[0].path.read_text() for value in found] == ["a", "b"]
