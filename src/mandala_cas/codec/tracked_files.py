@@ -22,7 +22,7 @@ from mandala_cas.envelope.packing import unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UsageError
 from mandala_cas.model.files import Dir, File
 
-_CONTAINER: Final = "nested"
+CONTAINER: Final = "nested"
 # The header of a container tells of so many, and of so many bytes of their paths.
 _PLACES_MAX: Final = 64
 _PLACES_BYTES_MAX: Final = 16 << 10
@@ -128,13 +128,16 @@ class TrackedDirCodec:
         return directory
 
 
+MAY_TRACK: Final = frozenset({TrackedFileCodec.name, TrackedDirCodec.name, CONTAINER})
+
+
 def is_in_place(codec_name: str, header: bytes) -> bool:
     """Tell whether nothing is tracked in a value, or what is seems to lie where it did.
 
     Only a look: nothing is read. ``header`` is that of the codec, as anybody may have written it.
     """
     try:
-        return all(_seems_there(*place) for place in _places(codec_name, header))
+        return all(seems_there(*place) for place in tracked_places(codec_name, header))
     except (MandalaError, OSError, LookupError, ValueError, TypeError, AttributeError):
         return False
 
@@ -148,7 +151,7 @@ def places_of_leaves(leaves: Iterable[tuple[str, bytes]]) -> list[list[Any]]:
     places: list[list[Any]] = []
     room = _PLACES_BYTES_MAX
     for codec_name, header in leaves:
-        for path, size in _places(codec_name, header):
+        for path, size in tracked_places(codec_name, header):
             room -= len(path.encode())
             if room < 0 or len(places) == _PLACES_MAX:
                 return places
@@ -156,22 +159,22 @@ def places_of_leaves(leaves: Iterable[tuple[str, bytes]]) -> list[list[Any]]:
     return places
 
 
-def _places(codec_name: str, header: bytes) -> Iterator[Sequence[Any]]:
+def tracked_places(codec_name: str, header: bytes) -> Iterator[Sequence[Any]]:
     """Yield the places that a header tells of, which anybody may have written."""
-    if codec_name not in {TrackedFileCodec.name, TrackedDirCodec.name, _CONTAINER}:
+    if codec_name not in MAY_TRACK:
         return
     unpacked, _ = unpack(header, name="a value", what="header of its codec")
     # Whatever is amiss with it, the caller says so, or takes it for something that is not there.
     fields: Any = unpacked
-    if codec_name == _CONTAINER:
+    if codec_name == CONTAINER:
         yield from islice(fields.get("tracked", ()), _PLACES_MAX)
     else:
         yield fields["path"], fields.get("size")
 
 
-def _seems_there(path: object, size: object) -> bool:
+def seems_there(path: object, size: object) -> bool:
     """Tell whether there is a file of that size, or for None a directory."""
-    if not isinstance(path, str) or not _is_local(path):
+    if not isinstance(path, str) or not is_local(path):
         return False
     return Path(path).is_dir() if size is None else Path(path).stat().st_size == size
 
@@ -207,7 +210,7 @@ def _tracked_path(value: File | Dir) -> str:
         UsageError: it would not be followed by who reads it.
     """
     path = str(value.path)
-    if not _is_local(path) or any("\ud800" <= letter <= "\udfff" for letter in path):
+    if not is_local(path) or any("\ud800" <= letter <= "\udfff" for letter in path):
         kind = type(value).__name__
         advice = f"use {kind}(path) to store its contents"
         reason = "a share of another host, or a name that is no text, is not safe to follow"
@@ -228,7 +231,7 @@ def _checked_path(path: object) -> str:
     """
     if type(path) is not str or "\0" in path:
         raise ValueError("what is tracked has a path")
-    if not (_is_local(path) and Path(path).is_absolute()):
+    if not (is_local(path) and Path(path).is_absolute()):
         raise CorruptionError(
             f"a file was tracked at {path!r}, which is no place on this machine; compute it "
             "again here",
@@ -248,6 +251,6 @@ def _unreadable(value: File | Dir, error: UsageError) -> CorruptionError:
     )
 
 
-def _is_local(path: str) -> bool:
+def is_local(path: str) -> bool:
     """Tell whether a path is none of a share: to look there is to log in at a host it names."""
     return not path.startswith(("//", "\\\\"))
