@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from mandala_cas.codec.digests import Digests
 from mandala_cas.envelope.compression import CompressionHint
@@ -87,16 +87,21 @@ class ValueCodec(Protocol):
         ...
 
 
-@runtime_checkable
-class TakesFiles(Protocol):
+class CopiesFiles(ValueCodec, Protocol):
     """A codec of values that have files of the user's in them, which may change at any time."""
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return of each value what ``encode`` would; all together are one copy at most.
 
         What each file held when it was copied is noted in ``digests.taken``.
         """
         ...
+
+
+def copies_files(codec: ValueCodec) -> TypeGuard[CopiesFiles]:
+    """Tell whether a codec has ways of its own with files; asked of each value that is stored."""
+    # Not by `isinstance`, which takes longer to deny it than small values take to be encoded.
+    return hasattr(codec, "encode_with_files")
 
 
 @runtime_checkable

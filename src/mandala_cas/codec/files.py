@@ -50,9 +50,9 @@ class FileCodec:
 
     def encode(self, value: Any) -> Encoding:
         """Return the name that the file has here, and its bytes as they are now."""
-        return self.take([value], Digests())[0]
+        return self.encode_with_files([value], Digests())[0]
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return names and bytes of files, copied one after the other."""
         executable: list[bool] = []
 
@@ -102,9 +102,9 @@ class DirCodec:
 
     def encode(self, value: Any) -> Encoding:
         """Return the name that the directory has here, and its files as they are now."""
-        return self.take([value], Digests())[0]
+        return self.encode_with_files([value], Digests())[0]
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return names and files of directories, copied one after the other."""
         listed = [(value.path, list_directory(value.path)) for value in values]
         sizes = [table_size((*found.files, *found.empty)) for _, found in listed]

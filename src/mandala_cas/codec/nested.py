@@ -58,7 +58,7 @@ class NestedCodec:
         """Return the document, and the leaves as their codecs gave them."""
         return self._encode(value, Digests())
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return the documents and the leaves; what files held is noted in ``digests``."""
         return [self._encode(value, digests) for value in values]
 

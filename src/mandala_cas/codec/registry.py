@@ -10,8 +10,8 @@ from mandala_cas.codec.api import (
     Encoded,
     HintsCompression,
     HintsFragility,
-    TakesFiles,
     ValueCodec,
+    copies_files,
 )
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.arrow import ArrowCodec
@@ -141,9 +141,10 @@ class CodecRegistry:
         Raises:
             DeclinedError: one would not come back as it is.
         """
-        if not isinstance(codec, TakesFiles):
-            return [self.encode_with(codec, value) for value in values]
-        return [_packed(codec, *taken) for taken in codec.take(values, digests)]
+        if copies_files(codec):
+            taken = codec.encode_with_files(values, digests)
+            return [_packed(codec, *encoding) for encoding in taken]
+        return [self.encode_with(codec, value) for value in values]
 
     def in_order(self) -> Sequence[ValueCodec]:
         """Return the codecs, the first to be asked first."""

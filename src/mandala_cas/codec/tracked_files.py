@@ -41,9 +41,9 @@ class TrackedFileCodec:
 
     def encode(self, value: Any) -> Encoding:
         """Return where the file lies, and what is in it now."""
-        return self.take([value], Digests())[0]
+        return self.encode_with_files([value], Digests())[0]
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return where files lie, and what is in them; one that was just hashed is not read."""
         found: list[Encoding] = []
         for value in values:
@@ -92,9 +92,9 @@ class TrackedDirCodec:
 
     def encode(self, value: Any) -> Encoding:
         """Return where the directory lies, and what is in it now."""
-        return self.take([value], Digests())[0]
+        return self.encode_with_files([value], Digests())[0]
 
-    def take(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
         """Return where directories lie, and what is in them; one just hashed is not read."""
         found: list[Encoding] = []
         for value in values:

@@ -10,8 +10,9 @@ from tests.unit.codec.file_trees import make_tree, read_tree
 
 from mandala_cas.codec import files_within
 from mandala_cas.codec.api import Encoded
+from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
-from mandala_cas.codec.files_within import find_file, located
+from mandala_cas.codec.files_within import check_taken, find_file, located
 from mandala_cas.codec.leaf_table import write_leaves
 from mandala_cas.codec.leaves import Leaf
 from mandala_cas.codec.plain import extension, pack_document
@@ -192,3 +193,35 @@ def test_an_error_about_what_is_not_in_the_value_stays_what_it_is(tmp_path: Path
 
     assert located([File(tmp_path)], about_other) is about_other
     assert located([File(tmp_path)], about_nothing) is about_nothing
+
+
+def test_a_file_that_went_after_it_was_copied_was_touched_last(tmp_path: Path) -> None:
+    """It cannot say when."""
+    root = make_tree(tmp_path / "root", {"a": b"1", "b": b"2"})
+    value = [File(root / "a"), File(root / "b")]
+    digests = Digests()
+    digests.taken = {value[0]: (1, b"other"), value[1]: (1, b"other")}
+    (root / "b").unlink()
+
+    with pytest.raises(UsageError, match="changed after it was hashed") as raised:
+        check_taken(value, content_id(5), digests, is_hashed=False)
+
+    assert raised.value.path == "[1]"
+
+
+def test_a_pickle_that_only_looks_like_one_of_a_file_has_no_place_to_name(
+    registry: CodecRegistry,
+) -> None:
+    """Then the error says what it is about all the same."""
+
+    class Mentioning:
+        """Something that only pickle takes, with a word in it."""
+
+        word = "mandala_cas.model.files"
+
+        def __reduce__(self) -> tuple[type, tuple[str]]:
+            """Return what makes no such thing."""
+            return str, (self.word,)
+
+    with pytest.raises(UsageError, match="cannot store a file in this value"):
+        registry.encode(Mentioning(), Digests())
