@@ -16,7 +16,7 @@ from mandala_cas.codec.directory_table import pack_table
 from mandala_cas.codec.file_contents import Entry
 from mandala_cas.codec.files import DirCodec, FileCodec
 from mandala_cas.codec.registry import CodecRegistry
-from mandala_cas.codec.tracked_files import TrackedFileCodec
+from mandala_cas.codec.tracked_files import TrackedDirCodec, TrackedFileCodec
 from mandala_cas.envelope.packing import pack
 from mandala_cas.errors import CorruptionError, UsageError
 from mandala_cas.model.files import Dir, File
@@ -173,6 +173,114 @@ class TestTrackedFiles(CodecSuite):
             codec.encode(File("//host/share/a", copy=False))
 
 
+class TestTrackedDirectories(CodecSuite):
+    """Directories that stay where they lie."""
+
+    @pytest.fixture
+    def codec(self) -> TrackedDirCodec:
+        """Return the codec."""
+        return TrackedDirCodec()
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        """Return a directory with some of everything."""
+        files = {"a": b"1", "b/c": bytes(70_000), "run": b"#!"}
+        return make_tree(tmp_path / "root", files, runs="run", empty="none")
+
+    @pytest.fixture
+    def makers(self, tmp_path: Path, root: Path) -> Makers:
+        """Return directories."""
+        empty = make_tree(tmp_path / "empty", {})
+        return [lambda: Dir(root, copy=False), lambda: Dir(empty, copy=False)]
+
+    @pytest.fixture
+    def declined(self, tmp_path: Path) -> Sequence[Any]:
+        """Return what is none."""
+        return [*NO_FILES, Dir(tmp_path), File(tmp_path / "a.txt", copy=False)]
+
+    def test_it_comes_back_where_it_was(self, registry: CodecRegistry, root: Path) -> None:
+        """Nothing is copied but names, sizes and hashes."""
+        directory = Dir(root, copy=False)
+        encoded = registry.encode(directory, Digests())
+
+        assert decode(registry, encoded) == directory
+        assert encoded.raw_size < 500
+
+    @pytest.mark.parametrize(
+        ("change", "what"),
+        [
+            (lambda root: (root / "a").write_bytes(b"2"), "'a' has other contents"),
+            (lambda root: (root / "a").write_bytes(b"12"), "'a' has other contents"),
+            (lambda root: (root / "b/c").unlink(), "'b/c' is gone"),
+            (lambda root: (root / "none").rmdir(), "'none' is gone"),
+            (lambda root: (root / "none/new").write_bytes(b""), "it has|'none' is gone"),
+            (lambda root: (root / "a").rename(root / "z"), "'a' is gone"),
+            (lambda root: (root / "a").chmod(0o755), "'a' can be executed"),
+            (lambda root: (root / "more").write_bytes(b""), "more than 4 files"),
+            (lambda root: root.rename(root.parent / "moved"), "it is not there"),
+        ],
+    )
+    def test_one_in_which_anything_changed_is_damaged(
+        self, registry: CodecRegistry, root: Path, change: Callable[[Path], Any], what: str
+    ) -> None:
+        """By the rule of a single file, for all that is part of the value."""
+        encoded = registry.encode(Dir(root, copy=False), Digests())
+        change(root)
+
+        with pytest.raises(CorruptionError, match=rf"tracked where it lies.*({what}).*again"):
+            decode(registry, encoded)
+
+    def test_a_file_in_the_place_of_an_empty_directory_is_a_change(
+        self, registry: CodecRegistry, root: Path
+    ) -> None:
+        """They have one name."""
+        encoded = registry.encode(Dir(root, copy=False), Digests())
+        (root / "none").rmdir()
+        (root / "none").write_bytes(b"")
+
+        with pytest.raises(CorruptionError, match="'none' is a file or a directory"):
+            decode(registry, encoded)
+
+    @pytest.mark.parametrize("place", ["//host/share", "\\\\host\\share", "a", "", "/dev/null"])
+    def test_a_crafted_place_is_not_followed(self, registry: CodecRegistry, place: str) -> None:
+        """As that of a file."""
+        with pytest.raises(CorruptionError):
+            registry.decode("tracked-dir", 1, pack({"path": place}), memoryview(b""))
+
+    def test_a_crafted_table_does_not_have_all_of_a_disk_listed(
+        self, registry: CodecRegistry, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A table of one name is compared with one name and no more."""
+        looked: list[str] = []
+        real = os.scandir
+
+        def scandir(path: Any) -> Any:
+            looked.append(str(path))
+            return real(path)
+
+        monkeypatch.setattr("os.scandir", scandir)
+        table = pack_table([Entry("a", 1, blake3(b"1").digest())])
+
+        with pytest.raises(CorruptionError, match="more than 1 files"):
+            registry.decode("tracked-dir", 1, pack({"path": str(root)}), memoryview(table))
+        assert looked == [f"{root}/"] or looked == [str(root)]
+
+    @pytest.mark.parametrize("names", [["../a"], ["/a"], ["b", "a"], ["a", "a"], ["a", "a/b"]])
+    def test_crafted_names_are_refused(
+        self, registry: CodecRegistry, root: Path, names: list[str]
+    ) -> None:
+        """They must not lead out of the directory, where the hash of a file would be told."""
+        table = pack_table([Entry(name, 1, blake3(b"1").digest()) for name in names])
+
+        with pytest.raises(CorruptionError, match="not what codec"):
+            registry.decode("tracked-dir", 1, pack({"path": str(root)}), memoryview(table))
+
+    def test_one_on_a_share_is_not_tracked(self, codec: TrackedDirCodec) -> None:
+        """What would not be followed is not recorded."""
+        with pytest.raises(UsageError, match="use Dir\\(path\\)"):
+            codec.encode(Dir("//host/share/a", copy=False))
+
+
 class TestDirectories(CodecSuite):
     """Directories."""
 
@@ -208,7 +316,7 @@ class TestDirectories(CodecSuite):
     @pytest.fixture
     def declined(self, tmp_path: Path) -> Sequence[Any]:
         """Return what is none."""
-        return [*NO_FILES, File(tmp_path / "a.txt")]
+        return [*NO_FILES, File(tmp_path / "a.txt"), Dir(tmp_path, copy=False)]
 
     def test_everything_in_it_comes_back(self, registry: CodecRegistry, makers: Makers) -> None:
         """Names, bytes, empty directories and executable bits."""

@@ -43,7 +43,17 @@ def tree(files: Mapping[str, bytes], runs: str = "", empty: str = "") -> Dir:
     return Dir(root)
 
 
-NAMES: dict[str, Any] = {"file": file, "tracked": tracked, "tree": tree}
+def tracked_tree(files: Mapping[str, bytes], runs: str = "", empty: str = "") -> Dir:
+    """Return such a directory that is to stay where it lies."""
+    return Dir(tree(files, runs, empty).path, copy=False)
+
+
+NAMES: dict[str, Any] = {
+    "file": file,
+    "tracked": tracked,
+    "tree": tree,
+    "tracked_tree": tracked_tree,
+}
 
 VALUES = [
     "file(b'')",
@@ -59,5 +69,8 @@ VALUES = [
     "tree({'b': b'1', 'a/c': b'2', 'a.x': b'3', 'a/b/d': b'4'}, empty='a/b/e')",
     "tree({'b': b'1', 'a/c': b'2', 'a.x': b'3', 'a/b/d': b'4'}, empty='e')",
     "tree({'\\u00e9\\U0001f40d': bytes(70000)}, empty='\\uffee')",
+    "tracked_tree({})",
+    "tracked_tree({'a': b'1', 'run.sh': b'2'}, runs='run.sh', empty='e')",
+    "{'model': file(b'1'), 'more': [tracked(b'1'), tracked_tree({'a': b'1'})]}",
     "[file(b'1'), tree({'n%d' % i: b'' for i in range(50)})]",
 ]

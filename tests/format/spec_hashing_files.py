@@ -36,4 +36,5 @@ def _encode_directory(value: Dir) -> bytes:
         runs = bool(path.stat().st_mode & 0o100)
         files.append((name, runs, len(contents), blake3(contents).digest()))
     files.sort(key=lambda file: file[0].encode())
-    return spec.record("Dir", files, sorted(empty, key=str.encode))
+    name = "Dir" if value.copy else "TrackedDir"
+    return spec.record(name, files, sorted(empty, key=str.encode))

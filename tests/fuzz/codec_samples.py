@@ -241,5 +241,7 @@ def _files(codec_name: str, folder: pathlib.Path) -> Iterable[Any]:
     root = make_tree(folder / "tree", files, runs="b/run.sh", empty="b/none")
     if codec_name == "dir":
         return [Dir(root), Dir(root / "b"), Dir(root / "b" / "none")]
+    if codec_name == "tracked-dir":
+        return [Dir(root, copy=False), Dir(root / "b" / "none", copy=False)]
     paths = [root / name for name in files]
     return [File(path, copy=codec_name == "file") for path in paths]

@@ -184,6 +184,13 @@ def test_an_unknown_policy_for_pickles_is_refused() -> None:
         Storage(pickle="alow")  # type: ignore[arg-type] # the mistake under test
 
 
+@pytest.mark.parametrize("size", [-1, True, 1.5, "20 GiB"])
+def test_a_limit_that_is_no_size_is_refused(size: Any) -> None:
+    """What is kept or goes must not be decided silently."""
+    with pytest.raises(UsageError, match="file_cache_max is a number of bytes or None"):
+        Storage(file_cache_max=size)
+
+
 @pytest.mark.parametrize("flush_after", [-1, float("nan"), "1"])
 def test_a_time_that_is_none_is_refused(flush_after: Any) -> None:
     """It would decide silently when work is safe."""

@@ -63,13 +63,6 @@ def plain_lines(file: File) -> int:
     return len(file.path.read_text().splitlines())
 
 
-@op
-def listed_files() -> Any:
-    """Return a file within something else."""
-    Path("a.txt").write_text("1")
-    return [File("a.txt")]
-
-
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder and with a cache of this test's own."""
@@ -362,17 +355,6 @@ def test_a_tracked_file_does_not_stand_in_for_a_stored_one(tmp_path: Path) -> No
 
     Path("a.txt").unlink()
     assert storage.unwrap(stored).path.read_text() == "1\n"
-
-
-def test_a_file_within_another_value_is_refused() -> None:
-    """A store would bring back a path, with whatever is there by then."""
-    Path("a.txt").write_text("1")
-    storage = Storage()
-
-    with storage, pytest.raises(UsageError, match=r"output_0.*within another value.*one Dir"):
-        listed_files()
-    with storage, pytest.raises(UsageError, match="within another value"):
-        same_file([File("a.txt")])
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mandala_cas.cli.exit_codes import DAMAGED, OK
@@ -13,7 +14,7 @@ from mandala_cas.model.refs import Ref
 from mandala_cas.storage.opening import Mode, open_store
 from mandala_cas.storage.storage import Storage
 from mandala_cas.storage.upkeep import Level
-from mandala_cas.upkeep.printing import as_table
+from mandala_cas.upkeep.printing import as_size, as_table
 
 _DAY_S: Final = 86_400.0
 
@@ -88,6 +89,15 @@ def _evict(options: Options) -> int:
     return OK
 
 
+def _files(options: Options) -> int:
+    """Print what this machine has of a store's files; free what no process uses, if asked."""
+    with _opened(options, "r") as storage:
+        cache = storage.file_cache
+        freed = cache.trim(0, kept_s=0) if options["clear"] else None
+        _print(_Files(str(cache.path), cache.size(), freed), options)
+    return OK
+
+
 def _key(options: Options) -> int:
     """Run a command about keys."""
     from mandala_cas.cli import keys  # noqa: PLC0415 (no other command needs it)
@@ -116,6 +126,27 @@ def _untag(options: Options) -> int:
         storage.untag(options["name"], options["hids"] or None)
         _print(_only(storage, options["name"]), options)
     return OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """How much the cache of files takes, and what was freed of it; None where nothing was asked."""
+
+    path: str
+    size: int
+    freed: int | None
+
+    def __str__(self) -> str:
+        """Return a line or two."""
+        left = f"{as_size(self.size)} in {self.path}"
+        if self.freed is None:
+            return left
+        why = ", which processes that run now were given" if self.size else ""
+        return f"freed {as_size(self.freed)}\nleft {left}{why}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain data."""
+        return {"path": self.path, "size": self.size, "freed": self.freed}
 
 
 class _Tags:
@@ -225,6 +256,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Options], int]]] = {
     "gc": _gc,
     "compact": _compact,
     "evict": _evict,
+    "files": _files,
     "tags": _tags,
     "tag": _tag,
     "untag": _untag,

@@ -132,6 +132,12 @@ def _add_work(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     evict.add_argument(
         "--verify", action="store_true", help="read every value there before it is freed here"
     )
+    files = _store_command(
+        commands, "files", "say how much this machine keeps of a store's files, and where"
+    )
+    files.add_argument(
+        "--clear", action="store_true", help="remove all that no running process was given"
+    )
 
 
 def _add_tags(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

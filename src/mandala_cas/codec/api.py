@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+from mandala_cas.codec.digests import Digests
 from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer, Parts, Pieces
+
+Encoding = tuple[Mapping[str, Any], Parts]
+"""A header of msgpack types, and a payload."""
 
 
 class DeclinedError(UsageError):
@@ -62,7 +66,7 @@ class ValueCodec(Protocol):
         """Tell at a glance whether ``encode`` is worth a try; cheap, mostly by type."""
         ...
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Parts]:
+    def encode(self, value: Any) -> Encoding:
         """Return a header of msgpack types and the payload, as buffers that are not copied.
 
         What cannot be had without a copy, and is large, is best given as ``Pieces``.
@@ -81,6 +85,23 @@ class ValueCodec(Protocol):
         the bytes are not what ``encode`` made.
         """
         ...
+
+
+class CopiesFiles(ValueCodec, Protocol):
+    """A codec of values that have files of the user's in them, which may change at any time."""
+
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+        """Return of each value what ``encode`` would; all together are one copy at most.
+
+        What each file held when it was copied is noted in ``digests.taken``.
+        """
+        ...
+
+
+def copies_files(codec: ValueCodec) -> TypeGuard[CopiesFiles]:
+    """Tell whether a codec has ways of its own with files; asked of each value that is stored."""
+    # Not by `isinstance`, which takes longer to deny it than small values take to be encoded.
+    return hasattr(codec, "encode_with_files")
 
 
 @runtime_checkable

@@ -18,11 +18,6 @@ def file_id(size: int, digest: bytes) -> ContentId:
     return ContentId(derive(_encode_contents(_plain_encoder(), size, digest)))
 
 
-def tracked_id(size: int, digest: bytes) -> ContentId:
-    """Return the content id of a ``File`` that has these contents, and is not copied."""
-    return ContentId(derive(_encode_tracked(_plain_encoder(), size, digest)))
-
-
 def directory_id(entries: Iterable[Entry]) -> ContentId:
     """Return the content id of a ``Dir`` that has these entries, which are sorted by name."""
     return ContentId(derive(_encode_entries(_plain_encoder(), entries)))
@@ -30,21 +25,29 @@ def directory_id(entries: Iterable[Entry]) -> ContentId:
 
 def _encode_file(encoder: Encoder, value: File) -> bytes:
     """Return the encoding of a file."""
-    try:
-        size, digest = DIGESTS.read(value.path)
-    except UsageError as error:
-        raise _refusal(error, value) from error
+    contents = encoder.digests.files.get(value)
+    if contents is None:
+        try:
+            contents = DIGESTS.read(value.path)
+        except UsageError as error:
+            raise _refusal(error, value) from error
+        encoder.digests.files[value] = contents
+    assert isinstance(contents, tuple), "those of a file were noted for it"
     encode = _encode_contents if value.copy else _encode_tracked
-    return encode(encoder, size, digest)
+    return encode(encoder, *contents)
 
 
 def _encode_directory(encoder: Encoder, value: Dir) -> bytes:
     """Return the encoding of a directory."""
-    try:
-        entries = read_directory(value.path)
-    except UsageError as error:
-        raise _refusal(error, value) from error
-    return _encode_entries(encoder, entries)
+    entries = encoder.digests.files.get(value)
+    if entries is None:
+        try:
+            entries = read_directory(value.path)
+        except UsageError as error:
+            raise _refusal(error, value) from error
+        encoder.digests.files[value] = entries
+    assert isinstance(entries, list), "those of a directory were noted for it"
+    return _encode_entries(encoder, entries, "Dir" if value.copy else "TrackedDir")
 
 
 def _encode_contents(encoder: Encoder, size: int, digest: bytes) -> bytes:
@@ -57,8 +60,8 @@ def _encode_tracked(encoder: Encoder, size: int, digest: bytes) -> bytes:
     return encoder.record("TrackedFile", size, digest)
 
 
-def _encode_entries(encoder: Encoder, entries: Iterable[Entry]) -> bytes:
-    """Return the encoding of what is in a directory."""
+def _encode_entries(encoder: Encoder, entries: Iterable[Entry], name: str = "Dir") -> bytes:
+    """Return the encoding of what is in a directory; ``name`` tells who has a copy of it."""
     files: list[tuple[str, bool, int, bytes]] = []
     empty: list[str] = []
     for entry in entries:
@@ -66,7 +69,7 @@ def _encode_entries(encoder: Encoder, entries: Iterable[Entry]) -> bytes:
             empty.append(entry.name)
         else:
             files.append((entry.name, entry.is_executable, entry.size, entry.digest))
-    return encoder.record("Dir", files, empty)
+    return encoder.record(name, files, empty)
 
 
 def _refusal(error: UsageError, value: Any) -> RefusalError:

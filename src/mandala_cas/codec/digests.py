@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from blake3 import blake3
 
+from mandala_cas.codec.file_contents import Contents
 from mandala_cas.envelope.hashing import new_hasher
+from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import PayloadHash
 from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 from mandala_cas.objectstore.buffers import size_of
@@ -30,12 +32,19 @@ class Digests:
     A digest is remembered by the place of its buffer in memory, and the buffer is kept alive as
     long as this object is: so use one for one value that is being saved, then drop it. What is
     in a buffer must not change in between.
+
+    ``files`` is what the files in the value were seen to hold when it was hashed, so that one that
+    stands in several places is read once, and is the same everywhere; ``taken`` is what they held
+    when they were copied. ``has_custom`` tells that a hasher of the user's decided something.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "files", "has_custom", "taken")
 
     def __init__(self) -> None:
         """Know no buffer yet."""
+        self.files: dict[File | Dir, Contents] = {}
+        self.taken: dict[File | Dir, Contents] = {}
+        self.has_custom = False
         self._known: dict[tuple[int, int], tuple[memoryview, bytes]] = {}
 
     def of(self, buffer: Buffer) -> bytes:

@@ -190,6 +190,7 @@ class Encoder:
 
     def custom(self, record: Custom) -> bytes:
         """Return the encoding of the value that a record stands for."""
+        self.digests.has_custom = True
         try:
             return self.record(record.name, *record.fields)
         except RefusalError as refusal:
@@ -328,7 +329,7 @@ RULES: Final[dict[type, Rule]] = {
     set: _collection(b"e"),
     frozenset: _collection(b"E"),
     Record: lambda encoder, value: encoder.record(value.name, *value.fields),
-    Custom: lambda encoder, value: encoder.record(value.name, *value.fields),
+    Custom: lambda encoder, value: encoder.custom(value),
     Data: _data,
 }
 

@@ -43,6 +43,10 @@ class Entry:
     is_executable: bool = False
 
 
+Contents = tuple[int, bytes] | list[Entry]
+"""What is in a file, as size and digest; or what is in a directory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """The names in a directory: those of files, and those of directories without anything."""
@@ -118,13 +122,14 @@ def open_file(path: Path) -> FileIO:
     return FileIO(descriptor)
 
 
-def list_directory(root: Path) -> Listed:
+def list_directory(root: Path, entries_max: int | None = None) -> Listed:
     """Return what is in a directory, at any depth, sorted by name.
 
     Raises:
         UsageError: it cannot be read, or holds what has no place in a store: links, devices,
-            names that some system could not hold.
+            names that some system could not hold, or more entries than ``entries_max``.
     """
+    limit = ENTRIES_MAX if entries_max is None else entries_max
     files: list[str] = []
     empty: list[str] = []
     waiting = [""]
@@ -149,10 +154,10 @@ def list_directory(root: Path) -> Listed:
                     files.append(name)
                 else:
                     raise _unusable(root / name, "it is no file", "take it out of the directory")
-            if len(files) + len(empty) + len(waiting) > ENTRIES_MAX:
+            if len(files) + len(empty) + len(waiting) > limit:
                 raise _unusable(
                     root,
-                    f"it has more than {ENTRIES_MAX} files",
+                    f"it has more than {limit} files",
                     "put them into an archive, and make that a File",
                 )
     try:

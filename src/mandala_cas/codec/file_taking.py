@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -22,19 +22,25 @@ _MOVED_AT_ONCE: Final = 8 << 20
 Target = FileIO | BytesIO
 
 
-def taken(places: FilePlaces, size: int, write: Callable[[Target], None]) -> Buffer:
-    """Return what ``write`` writes, about ``size`` bytes; mapped from a file where it is much."""
+def taken(
+    places: FilePlaces, size: int, writes: Sequence[Callable[[Target], None]]
+) -> list[memoryview]:
+    """Return what each of ``writes`` writes, behind what was there, about ``size`` bytes together.
+
+    Mapped from one file where it is much: neither memory nor the number of open files, nor that of
+    maps, grows with the number of values.
+    """
     if size <= _IN_MEMORY_MAX:
         memory = BytesIO()
-        write(memory)
-        return memory.getvalue()
+        ends = _write_each(memory, writes)
+        return _between(memory.getvalue(), ends)
     with places.scratch() as scratch:
-        write(scratch)
+        ends = _write_each(scratch, writes)
         size = scratch.seek(0, os.SEEK_END)
         # The map outlives the file's name and descriptor. Nobody else can reach it: a user who
         # cuts the original short does not pull the bytes away from under us.
         mapped = mmap.mmap(scratch.fileno(), size, access=mmap.ACCESS_READ) if size else b""
-    return memoryview(mapped)
+    return _between(mapped, ends)
 
 
 def copy(source: FileIO, target: Target, size: int) -> None:
@@ -63,6 +69,21 @@ def copy_and_hash(source: FileIO, target: Target) -> tuple[int, bytes]:
         copied += len(piece)
         left -= len(piece)
     return copied, hasher.digest()
+
+
+def _write_each(target: Target, writes: Sequence[Callable[[Target], None]]) -> list[int]:
+    """Let each write what is its own; return where each one ends."""
+    ends = []
+    for write in writes:
+        write(target)
+        ends.append(target.tell())
+    return ends
+
+
+def _between(whole: Buffer | mmap.mmap, ends: Sequence[int]) -> list[memoryview]:
+    """Return the parts that end there."""
+    view = memoryview(whole)
+    return [view[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def write_all(target: Target, data: memoryview) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mandala_cas.codec.api import Encoded
-from mandala_cas.codec.canonical_files import directory_id, file_id, tracked_id
+from mandala_cas.codec.api import Encoding
+from mandala_cas.codec.canonical_files import directory_id, file_id
+from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.directory_table import pack_table, table_size, unpack_table
 from mandala_cas.codec.file_contents import Entry, is_executable, list_directory, open_file, usable
 from mandala_cas.codec.file_names import safe_name
@@ -26,10 +28,9 @@ from mandala_cas.codec.file_places import (
 from mandala_cas.codec.file_taking import Target, copy, copy_and_hash, taken, write_all
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.envelope.packing import unpack
-from mandala_cas.errors import MandalaError, UsageError
+from mandala_cas.errors import MandalaError
 from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import ContentId
-from mandala_cas.objectstore.api import Buffer
 
 
 class FileCodec:
@@ -47,14 +48,28 @@ class FileCodec:
         """Tell whether this is a file whose contents are to be stored."""
         return type(value) is File and value.copy
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+    def encode(self, value: Any) -> Encoding:
         """Return the name that the file has here, and its bytes as they are now."""
-        path: Path = value.path
-        with usable(path), open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            runs = is_executable(path)
-            payload = taken(self._places, size, lambda target: copy(file, target, size))
-        return {"name": safe_name(path.name), "executable": runs}, (payload,)
+        return self.encode_with_files([value], Digests())[0]
+
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+        """Return names and bytes of files, copied one after the other."""
+        executable: list[bool] = []
+
+        def write(path: Path, target: Target) -> None:
+            """Write what is in a file now."""
+            with usable(path), open_file(path) as file:
+                executable.append(is_executable(path))
+                copy(file, target, os.fstat(file.fileno()).st_size)
+
+        size = sum(_size_of(value.path) for value in values)
+        payloads = taken(self._places, size, [partial(write, value.path) for value in values])
+        for value, payload in zip(values, payloads, strict=True):
+            digests.taken[value] = (payload.nbytes, digests.of(payload))
+        return [
+            ({"name": safe_name(value.path.name), "executable": runs}, (payload,))
+            for value, runs, payload in zip(values, executable, payloads, strict=True)
+        ]
 
     def decode(self, header: Mapping[str, Any], payload: memoryview) -> File:
         """Return the file, in the cache."""
@@ -82,32 +97,43 @@ class DirCodec:
         self._places = places
 
     def can_encode(self, value: Any) -> bool:
-        """Tell whether this is a directory."""
-        return type(value) is Dir
+        """Tell whether this is a directory whose contents are to be stored."""
+        return type(value) is Dir and value.copy
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+    def encode(self, value: Any) -> Encoding:
         """Return the name that the directory has here, and its files as they are now."""
-        root: Path = value.path
-        listed = list_directory(root)
-        size = table_size((*listed.files, *listed.empty))
-        with usable(root):
-            contents_size = sum((root / name).stat().st_size for name in listed.files)
+        return self.encode_with_files([value], Digests())[0]
 
-        def write(target: Target) -> None:
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+        """Return names and files of directories, copied one after the other."""
+        listed = [(value.path, list_directory(value.path)) for value in values]
+        sizes = [table_size((*found.files, *found.empty)) for _, found in listed]
+
+        def write(number: int, target: Target) -> None:
             """Write the contents behind the place of the table, then the table."""
-            write_all(target, memoryview(bytes(size)))
-            entries = [Entry(name, 0, None) for name in listed.empty]
-            for name in listed.files:
+            root, found = listed[number]
+            start = target.tell()
+            write_all(target, memoryview(bytes(sizes[number])))
+            entries = [Entry(name, 0, None) for name in found.empty]
+            for name in found.files:
                 with usable(root / name), open_file(root / name) as file:
                     copied, digest = copy_and_hash(file, target)
                     runs = is_executable(root / name)
                 entries.append(Entry(name, copied, digest, runs))
-            target.seek(0)
+            end = target.tell()
+            target.seek(start)
             entries.sort(key=lambda entry: entry.name.encode())
             write_all(target, memoryview(pack_table(entries)))
+            target.seek(end)
+            digests.taken[values[number]] = entries
 
-        payload = taken(self._places, size + contents_size, write)
-        return {"name": safe_name(root.name), "table": size}, (payload,)
+        contents_size = sum(_size_of(root / name) for root, found in listed for name in found.files)
+        writes = [partial(write, number) for number in range(len(values))]
+        payloads = taken(self._places, sum(sizes) + contents_size, writes)
+        return [
+            ({"name": safe_name(root.name), "table": size}, (payload,))
+            for (root, _), size, payload in zip(listed, sizes, payloads, strict=True)
+        ]
 
     def decode(self, header: Mapping[str, Any], payload: memoryview) -> Dir:
         """Return the directory, in the cache."""
@@ -165,31 +191,10 @@ def find_kept(
         return None
 
 
-def check_taken(encoded: Encoded, content_id: ContentId) -> None:
-    """Refuse what was encoded of a file or directory that changed after it was hashed.
-
-    Raises:
-        UsageError: it did.
-    """
-    fields, _ = unpack(encoded.header, name="a value", what="header of its codec")
-    assert isinstance(fields, dict), "the codecs above made it"
-    match encoded.codec_name:
-        case FileCodec.name:
-            digest = encoded.payload_digest or _digest(memoryview(b"".join(encoded.payload)))
-            taken = file_id(encoded.raw_size, digest)
-        case DirCodec.name:
-            (payload,) = encoded.payload
-            taken = directory_id(unpack_table(_table(fields, memoryview(payload))))
-        case _:
-            size, digest_of_all = fields["size"], fields["digest"]
-            assert isinstance(size, int), "the codec above made it"
-            assert isinstance(digest_of_all, bytes), "the codec above made it"
-            taken = tracked_id(size, digest_of_all)
-    if taken != content_id:
-        raise UsageError(
-            f"cannot store {fields.get('name', fields.get('path'))!r}: it changed after it was "
-            "hashed; finish it before it is passed on, and never write to it again"
-        )
+def _size_of(path: Path) -> int:
+    """Return how large a file is now."""
+    with usable(path):
+        return path.stat().st_size
 
 
 def _name(header: Mapping[str, Any]) -> str:

@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mandala_cas.codec.api import DeclinedError
+from mandala_cas.codec.api import DeclinedError, Encoding
+from mandala_cas.codec.digests import Digests
+from mandala_cas.codec.file_contents import ENTRIES_MAX
+from mandala_cas.codec.files import DirCodec, FileCodec
+from mandala_cas.codec.files_within import located
 from mandala_cas.codec.leaf_table import read_leaves, write_leaves
 from mandala_cas.codec.leaves import LeafCodecs
 from mandala_cas.codec.nested_document import Form, NestedLowering, NestedRaising
 from mandala_cas.codec.nested_forms import INSTANCE_FORMS, find_instance_form
 from mandala_cas.codec.object_arrays import ARRAY_FORMS, find_array_form
 from mandala_cas.codec.plain import CONTAINERS
-from mandala_cas.objectstore.api import Buffer
+from mandala_cas.codec.tracked_files import TrackedDirCodec, TrackedFileCodec, places_of_leaves
+from mandala_cas.errors import UsageError
+from mandala_cas.model.files import Dir, File
 
 NAME: Final = "nested"
 
+_OF_FILES: Final = frozenset(
+    {FileCodec.name, DirCodec.name, TrackedFileCodec.name, TrackedDirCodec.name}
+)
 _FORMS: Final[Mapping[bytes, Form]] = {form.name: form for form in (*INSTANCE_FORMS, *ARRAY_FORMS)}
 
 
@@ -45,18 +54,32 @@ class NestedCodec:
         """Tell whether this is a container; its parts may have no codec."""
         return type(value) in CONTAINERS or _find_form(value) is not None
 
-    def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
+    def encode(self, value: Any) -> Encoding:
         """Return the document, and the leaves as their codecs gave them."""
+        return self._encode(value, Digests())
+
+    def encode_with_files(self, values: Sequence[Any], digests: Digests) -> list[Encoding]:
+        """Return the documents and the leaves; what files held is noted in ``digests``."""
+        return [self._encode(value, digests) for value in values]
+
+    def _encode(self, value: Any, digests: Digests) -> Encoding:
+        """Return document and leaves."""
         lowering = NestedLowering(self._codecs, _find_form)
         try:
             document = lowering.document(value)
-            leaves = lowering.leaves()
+            leaves = lowering.leaves(digests)
+        except DeclinedError:
+            raise
+        except UsageError as error:
+            raise located(value, error) from error
         except RecursionError:
             raise DeclinedError("the value is nested too deeply for the stack left") from None
         if not leaves:
             return {}, (document,)
         kinds_size, payload = write_leaves(document, leaves)
-        return {"document": len(document), "kinds": kinds_size, "leaves": len(leaves)}, payload
+        header = {"document": len(document), "kinds": kinds_size, "leaves": len(leaves)}
+        places = places_of_leaves((leaf.codec_name, leaf.header) for leaf in leaves)
+        return {**header, "tracked": places} if places else header, payload
 
     def decode(self, header: Mapping[str, Any], payload: memoryview) -> Any:
         """Return the value."""
@@ -64,9 +87,15 @@ class NestedCodec:
             return NestedRaising(self._codecs, _FORMS, ()).value(payload)
         size = header["document"]
         leaves = read_leaves(payload, size, header["kinds"], header["leaves"])
+        if sum(leaf.codec_name in _OF_FILES for leaf in leaves) > ENTRIES_MAX:
+            # A few bytes each would fill a disk with names.
+            raise ValueError(f"a value with more than {ENTRIES_MAX} files in it")
         return NestedRaising(self._codecs, _FORMS, leaves).value(payload[:size])
 
 
 def _find_form(value: Any) -> Form | None:
     """Return the form of a container that is not plain."""
+    if isinstance(value, File | Dir):
+        # Dataclasses as well, but what counts of them is what is in the files.
+        return None
     return find_array_form(value) or find_instance_form(type(value))

@@ -7,12 +7,13 @@ those of ``nested_forms`` and ``object_arrays``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.classes import find_class, name_of_class
+from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.leaf_table import StoredLeaf
 from mandala_cas.codec.leaves import Leaf, LeafCodecs
 from mandala_cas.codec.plain import (
@@ -24,6 +25,7 @@ from mandala_cas.codec.plain import (
     read_extension,
     unpack_document,
 )
+from mandala_cas.model.files import Dir, File
 
 _LEAF: Final = 6
 
@@ -49,7 +51,7 @@ class NestedLowering(Lowering):
         self._names: list[list[Any]] = []
         # Values are kept here, so that no other gets the id of one of them.
         self._leaves: list[tuple[Any, Leaf | None]] = []
-        self._leaf_numbers: dict[int, int] = {}
+        self._leaf_numbers: dict[Hashable, int] = {}
         self._kept: list[Any] = []
 
     def document(self, value: Any) -> bytes:
@@ -57,17 +59,17 @@ class NestedLowering(Lowering):
         form = self.lower(value, 0)
         return pack_document([self._names, form])
 
-    def leaves(self) -> list[Leaf]:
-        """Return the leaves in the document.
+    def leaves(self, digests: Digests) -> list[Leaf]:
+        """Return the leaves in the document; ``digests`` notes what files held that are copied.
 
         They are encoded only now: many a value is declined for what stands last in it.
 
         Raises:
             DeclinedError: no safe codec takes one of them.
         """
-        return [
-            self._codecs.encode(value) if leaf is None else leaf for value, leaf in self._leaves
-        ]
+        waiting = [value for value, leaf in self._leaves if leaf is None]
+        encoded = iter(self._codecs.encode_each(waiting, digests))
+        return [next(encoded) if leaf is None else leaf for _, leaf in self._leaves]
 
     def lower_large(self, value: bytes) -> Any:
         """Return the form of large bytes: a leaf."""
@@ -79,7 +81,7 @@ class NestedLowering(Lowering):
 
     def lower_other(self, value: Any, depth: int) -> Any:
         """Return the form of what is not plain: a leaf, or a container of this document."""
-        number = self._leaf_numbers.get(id(value))
+        number = self._leaf_numbers.get(_key(value))
         if number is not None:
             return extension(_LEAF, number)
         leaf = self._codecs.preferred(value)
@@ -117,9 +119,14 @@ class NestedLowering(Lowering):
 
     def _add_leaf(self, value: Any, leaf: Leaf | None) -> Any:
         """Return the form of a leaf that is met for the first time."""
-        number = self._leaf_numbers[id(value)] = len(self._leaves)
+        number = self._leaf_numbers[_key(value)] = len(self._leaves)
         self._leaves.append((value, leaf))
         return extension(_LEAF, number)
+
+
+def _key(value: Any) -> Hashable:
+    """Return by what a leaf is met again: a file by its path, so that it is copied once."""
+    return value if isinstance(value, File | Dir) else id(value)
 
 
 class NestedRaising(Raising):

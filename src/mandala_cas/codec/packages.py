@@ -14,6 +14,7 @@ NEEDED: Final[Mapping[str, str | None]] = {
     "nested": None,
     "file": None,
     "dir": None,
+    "tracked-dir": None,
     "tracked-file": None,
     "ndarray": "numpy",
     "sparse": "scipy",

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from mandala_cas.codec.culprits import find_culprit
+from mandala_cas.codec.files_within import find_file
 from mandala_cas.errors import UsageError
 from mandala_cas.objectstore.api import Buffer
 
@@ -47,10 +48,7 @@ class PickleCodec:
         stream, buffers = _dump(value)
         if _FILES_NAME in stream:
             # It would bring back a path, and not what the content id is taken of.
-            raise UsageError(
-                "cannot store a File or Dir within another value: pass and return each as a value "
-                "of its own, or put several files into one Dir"
-            )
+            raise _with_files(value)
         sizes = [buffer.nbytes for buffer in buffers]
         payload: list[Buffer] = [stream]
         size = len(stream)
@@ -190,6 +188,22 @@ def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[mem
 
     stream = dumps(value, protocol=5, buffer_callback=keep_in_band)
     return stream, buffers
+
+
+def _with_files(value: Any) -> UsageError:
+    """Return the error for a value that has a file in it; it says where."""
+    path, file = find_file(value) or ("", None)
+    reason = (
+        "a File or Dir is no part of a pickle, and what is around it has no other codec; pass and "
+        "return it as a value of its own, or in a container of what has one"
+    )
+    kind = "File or Dir" if file is None else f"{type(file).__module__}.{type(file).__qualname__}"
+    return UsageError(
+        f"cannot store {path or 'a file'} in this value: {reason}",
+        path=path,
+        found=kind,
+        reason=reason,
+    )
 
 
 def _cannot(value: Any, error: Exception, dumps: Callable[..., bytes]) -> UsageError:

@@ -10,6 +10,7 @@ from mandala_cas.codec.api import (
     Encoded,
     HintsFragility,
     ValueCodec,
+    copies_files,
 )
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.arrow import ArrowCodec
@@ -31,11 +32,11 @@ from mandala_cas.codec.polars_tables import PolarsCodec
 from mandala_cas.codec.sparse import SparseCodec
 from mandala_cas.codec.tables import TableCodec
 from mandala_cas.codec.tensors import TensorCodec
-from mandala_cas.codec.tracked_files import TrackedFileCodec
+from mandala_cas.codec.tracked_files import TrackedDirCodec, TrackedFileCodec
 from mandala_cas.envelope.compression import CompressionHint
 from mandala_cas.envelope.packing import pack, unpack
 from mandala_cas.errors import CorruptionError, MandalaError, UnsupportedFormatError, UsageError
-from mandala_cas.objectstore.api import Buffer, Pieces
+from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 from mandala_cas.objectstore.buffers import size_of
 
 # A header travels in front of its value, in an envelope and in the log.
@@ -82,7 +83,7 @@ class CodecRegistry:
             try:
                 if not codec.can_encode(value):
                     continue
-                header, payload = self.encode_with(codec, value)
+                ((header, payload),) = self.encode_each(codec, [value], digests)
                 size = size_of(payload)
             except DeclinedError as error:
                 reason = error
@@ -129,9 +130,20 @@ class CodecRegistry:
         Raises:
             DeclinedError: it would not come back as it is.
         """
-        fields, buffers = codec.encode(value)
-        payload = buffers if isinstance(buffers, Pieces) else tuple(buffers)
-        return _pack_header(codec, fields), payload
+        return _packed(codec, *codec.encode(value))
+
+    def encode_each(
+        self, codec: ValueCodec, values: Sequence[Any], digests: Digests
+    ) -> list[tuple[bytes, tuple[Buffer, ...] | Pieces]]:
+        """Return headers and payloads of values; files in them are copied together.
+
+        Raises:
+            DeclinedError: one would not come back as it is.
+        """
+        if copies_files(codec):
+            taken = codec.encode_with_files(values, digests)
+            return [_packed(codec, *encoding) for encoding in taken]
+        return [self.encode_with(codec, value) for value in values]
 
     def in_order(self) -> Sequence[ValueCodec]:
         """Return the codecs, the first to be asked first."""
@@ -239,13 +251,11 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
         SparseCodec(),
         ArrayCodec(),
     ]
-    # The contents of a file within another value could change before they are read.
-    of_files = (FileCodec.name, DirCodec.name, TrackedFileCodec.name)
-    codecs.append(NestedCodec(SafeLeaves(registry, NESTED, of_files)))
+    if places is not None:
+        codecs += [TrackedDirCodec(), TrackedFileCodec(), DirCodec(places), FileCodec(places)]
+    codecs.append(NestedCodec(SafeLeaves(registry, NESTED)))
     # Before that, so that a dict of tensors becomes one file that other programs can read.
     codecs.append(TensorCodec())
-    if places is not None:
-        codecs += [TrackedFileCodec(), DirCodec(places), FileCodec(places)]
     for codec in [*codecs, PlainCodec()]:
         registry.register(codec)
     registry.register(ParquetCodec(), only_by_name=True)
@@ -286,6 +296,14 @@ def _hint_of(codec: ValueCodec) -> CompressionHint:
     # than storing a number.
     hint: CompressionHint = getattr(codec, "compression", "sample")
     return hint
+
+
+def _packed(
+    codec: ValueCodec, fields: Mapping[str, Any], buffers: Parts
+) -> tuple[bytes, tuple[Buffer, ...] | Pieces]:
+    """Return what a codec gave in the form in which it is kept."""
+    payload = buffers if isinstance(buffers, Pieces) else tuple(buffers)
+    return _pack_header(codec, fields), payload
 
 
 def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:

@@ -40,14 +40,18 @@ class NewCall:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MadeCall:
-    """A call that has run, its outputs, and what a book must take in to put it on record."""
+    """A call that has run, its outputs, and what a book must take in to put it on record.
+
+    ``stored`` are the outputs as a book takes them, and the last of ``prepared``.
+    """
 
     record: CallRecord
     outputs: list[Any]
     prepared: list[Prepared]
+    stored: list[Prepared]
 
 
-def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
+def run_and_record(call: NewCall) -> MadeCall:
     """Run the op, and put the call on record with its values; return both.
 
     Raises:
@@ -56,7 +60,7 @@ def run_and_record(call: NewCall) -> tuple[CallRecord, list[Any]]:
     """
     made = run(call)
     call.session.book.record(made.record, made.prepared)
-    return made.record, made.outputs
+    return made
 
 
 def run(call: NewCall) -> MadeCall:
@@ -98,7 +102,8 @@ def run(call: NewCall) -> MadeCall:
         outputs=slots,
         parent=session.parent,
     )
-    return MadeCall(record, [output for _, output in outputs], [*prepared, *stored])
+    values_of_outputs = [output for _, output in outputs]
+    return MadeCall(record, values_of_outputs, [*prepared, *stored], stored)
 
 
 def _prepare_outputs(call: NewCall, result: Any) -> tuple[list[tuple[str, Any]], list[Prepared]]:
@@ -152,16 +157,23 @@ def _values_of_inputs(
         # A new argument at its default is no input, so nobody will ask for its value.
         if name in content_ids:
             note = NO_NOTE if notes is None else notes.of_argument(name)
-            prepared.append(_prepare(book, value, content_ids[name], place, note))
+            own_id = content_ids[name]
+            prepared.append(_prepare(book, value, own_id, place, note, is_ref=is_ref))
         values.append((name, value))
     return values, prepared
 
 
 def _prepare(
-    book: CallBook, value: Any, content_id: ContentId | None, place: Place, note: Note
+    book: CallBook,
+    value: Any,
+    content_id: ContentId | None,
+    place: Place,
+    note: Note,
+    *,
+    is_ref: bool = False,
 ) -> Prepared:
     """Take the bytes of ``value``; an error says which value it was, and which part of it."""
     try:
-        return book.prepare(value, content_id, note.codec)
+        return book.prepare(value, content_id, note.codec, hasher=note.hasher, is_ref=is_ref)
     except UsageError as error:
         raise place.cannot("stored", error) from error

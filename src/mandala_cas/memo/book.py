@@ -21,6 +21,11 @@ class Prepared(Protocol):
         """What the value is."""
         ...
 
+    @property
+    def may_hold_files(self) -> bool:
+        """Whether files may be in it, which lie elsewhere once the book has them."""
+        ...
+
 
 class Impression(Protocol):
     """What a value was like at some moment."""
@@ -111,12 +116,19 @@ class CallBook(Protocol):
         ...
 
     def prepare(
-        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+        self,
+        value: Any,
+        content_id: ContentId | None = None,
+        codec_name: str | None = None,
+        *,
+        hasher: Hasher | None = None,
+        is_ref: bool = False,
     ) -> Prepared:
         """Take the bytes of ``value``; what is done to it afterwards changes nothing.
 
-        ``content_id`` spares the hashing where the caller knows it. ``codec_name`` is the one
-        codec to use. Nothing is on record yet, and a value that the book has already costs little.
+        ``content_id`` spares the hashing where the caller knows it: as what ``content_id`` gave
+        with this ``hasher``, or with ``is_ref`` as that of a ref. ``codec_name`` is the one codec
+        to use. Nothing is on record yet, and a value that the book has already costs little.
 
         Raises:
             UsageError: the value cannot be stored; the message gives the reason.

@@ -8,15 +8,14 @@ from typing import Any
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.annotations import Notes
 from mandala_cas.memo.binding import Arguments
-from mandala_cas.memo.body import NewCall, run_and_record
-from mandala_cas.memo.book import CallBook, Hasher
+from mandala_cas.memo.body import MadeCall, NewCall, run_and_record
+from mandala_cas.memo.book import CallBook, Hasher, Prepared
 from mandala_cas.memo.context import Session
 from mandala_cas.memo.definition import Definition
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.special import NewArgument
 from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.entries import CallRecord, Slot
-from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import (
     ContentId,
     HistoryId,
@@ -72,8 +71,7 @@ def answer(
 
     # Two threads or machines may get here with one call. Both record it under the same id, and
     # either record answers from then on, so there is nothing to lock.
-    record, outputs = run_and_record(call)
-    return _computed(record, outputs, session)
+    return _computed(run_and_record(call), session)
 
 
 def run_plainly(definition: Definition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -199,26 +197,28 @@ def _recorded(record: CallRecord, session: Session) -> Any:
     return _as_returned(book.load(refs) if session.in_body else refs)
 
 
-def _computed(record: CallRecord, outputs: Sequence[Any], session: Session) -> Any:
+def _computed(made: MadeCall, session: Session) -> Any:
     """Return the outputs of a call that just ran."""
     if session.in_body:
-        return _as_returned(outputs)
+        return _as_returned(made.outputs)
     loader = session.book.loader
     return _as_returned(
         [
-            AtomRef(slot.history_id, slot.content_id, _attached(value), loader)
-            for slot, value in zip(record.outputs, outputs, strict=True)
+            AtomRef(slot.history_id, slot.content_id, _attached(value, stored), loader)
+            for slot, value, stored in zip(
+                made.record.outputs, made.outputs, made.stored, strict=True
+            )
         ]
     )
 
 
-def _attached(value: Any) -> Any:
+def _attached(value: Any, stored: Prepared) -> Any:
     """Return what a ref holds of the output of a call that just ran.
 
-    Nothing of a file: the next call may write another one under the same path, while what the
-    store has of this one never changes.
+    Nothing of what has files in it: the next call may write another one under the same path,
+    while what the store has of this one never changes.
     """
-    return MISSING if isinstance(value, File | Dir) else value
+    return MISSING if stored.may_hold_files else value
 
 
 def _as_returned(outputs: Sequence[Any]) -> Any:

@@ -60,14 +60,18 @@ class Dir:
     """A directory whose contents are the value: names, executable bits and bytes of all files.
 
     Directories without files count as well, and the name of the directory itself does not. It
-    comes back as files in a local cache, which are read-only.
+    comes back as files in a local cache, which are read-only. With ``copy=False`` the files stay
+    where they are, as that one file does: a store keeps the path, and names, sizes and hashes of
+    what is in there, and a directory in which anything is new, gone or changed counts as lost.
     """
 
     path: Path
+    copy: bool = field(default=True, kw_only=True)
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, copy: bool = True) -> None:
         """Name a directory; whether it is there is found out when it is used."""
         object.__setattr__(self, "path", _absolute(path))
+        object.__setattr__(self, "copy", bool(copy))
 
     def __init_subclass__(cls) -> None:
         """Refuse."""
@@ -83,7 +87,7 @@ class Dir:
 
     def __repr__(self) -> str:
         """Return what makes it."""
-        return f"Dir({str(self.path)!r})"
+        return f"Dir({str(self.path)!r}{'' if self.copy else ', copy=False'})"
 
     def __truediv__(self, name: str | os.PathLike[str]) -> Path:
         """Return the path of something in the directory."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.codec.files import find_kept
 from mandala_cas.codec.registry import CodecRegistry, default_registry
 from mandala_cas.codec.tracked_files import is_in_place
-from mandala_cas.errors import UsageError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.kept import KeptIndex, should_rewrite, write_kept_index
 from mandala_cas.index.lookup import CallLookup
@@ -28,14 +25,14 @@ from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
-from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.book import StoredCalls
 from mandala_cas.storage.config import StoreConfig
 from mandala_cas.storage.elsewhere import ValuesElsewhere
-from mandala_cas.storage.keyring import Key, KeySource, user_key
-from mandala_cas.storage.opening import Location, Mode, OpenedStore, open_store
+from mandala_cas.storage.keyring import Key, user_key
+from mandala_cas.storage.opening import OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
+from mandala_cas.storage.settings import Settings
 from mandala_cas.storage.trusted_keys import TrustedKeys, default_trusted_keys
 from mandala_cas.storage.whole_log import WholeLog
 from mandala_cas.upkeep.reporting.monitor import UpkeepMonitor
@@ -50,41 +47,13 @@ from mandala_cas.values.resettling import read_copy
 from mandala_cas.values.save import ValueEncoder
 from mandala_cas.values.spool import Spool
 from mandala_cas.values.stored import StoredValues
-from mandala_cas.values.trust import PicklePolicy, Trust
+from mandala_cas.values.trust import Trust
 from mandala_cas.values.unreadable import UnreadablePlaces
 
 # How old a view may be when a block is entered: a listing costs microseconds in a directory and
 # tens of milliseconds on a bucket.
 _STALE_NEAR_S: Final = 0.5
 _STALE_REMOTE_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a user wants a store to be opened, as ``Storage`` documents it."""
-
-    where: Location | None
-    storage_options: Mapping[str, Any] | None = None
-    mode: Mode = "rw"
-    engine: Engine = "fsspec"
-    pickle: PicklePolicy = "trusted"
-    key: KeySource | None = None
-    flush_after_s: float = 1.0
-    cache_directory: str | os.PathLike[str] | None = None
-    check_mutation: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what would decide silently."""
-        if self.mode not in {"rw", "r"}:
-            raise UsageError(f"mode is 'rw' or 'r', got {self.mode!r}")
-        if self.pickle not in {"trusted", "allow", "refuse"}:
-            raise UsageError(f"pickle is 'trusted', 'allow' or 'refuse', got {self.pickle!r}")
-        # What is not a number is no time either.
-        seconds: object = self.flush_after_s
-        if not (isinstance(seconds, int | float) and seconds >= 0):
-            raise UsageError(
-                f"flush_after is a number of seconds from 0 on, got {self.flush_after_s!r}"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +170,8 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     trusted_keys = default_trusted_keys() if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
     view, lookup, base = _read_log(objects, places)
-    files = FileCache(places.files)
+    bounded = None if places.files is None else settings.file_cache_max
+    files = FileCache(places.files, bounded)
     own_key = key.key_id if key is not None else _no_key
     ground = _Ground(
         opened=opened,

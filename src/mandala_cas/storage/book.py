@@ -111,10 +111,16 @@ class StoredCalls:
         self._encoder.check_codec(codec_name)
 
     def prepare(
-        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+        self,
+        value: Any,
+        content_id: ContentId | None = None,
+        codec_name: str | None = None,
+        *,
+        hasher: Hasher | None = None,
+        is_ref: bool = False,
     ) -> PreparedValue:
         """Take the bytes of a value."""
-        return self._encoder.prepare(value, content_id, codec_name)
+        return self._encoder.prepare(value, content_id, codec_name, hasher=hasher, is_ref=is_ref)
 
     def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
         """Put the values and the call on record, as one."""

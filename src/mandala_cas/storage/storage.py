@@ -16,17 +16,18 @@ from mandala_cas.model.calls import Call
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
 from mandala_cas.objectstore.opening import Engine
-from mandala_cas.storage.assembly import Settings, assemble
+from mandala_cas.storage.assembly import assemble
 from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, Mode
+from mandala_cas.storage.settings import Settings
 from mandala_cas.storage.tags import StoreTags
 from mandala_cas.storage.trusting import StoreTrust
 from mandala_cas.storage.unwrapping import unwrap_all
 from mandala_cas.storage.upkeep import StoreUpkeep
 from mandala_cas.upkeep.printing import as_count
-from mandala_cas.values.file_cache import FileCache
+from mandala_cas.values.file_cache import SIZE_MAX, FileCache
 from mandala_cas.values.trust import PicklePolicy
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
     store at the same time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a choice of its own, given by name)
         self,
         path_or_url: Location | None = None,
         *,
@@ -57,6 +58,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
         key: KeySource | None = None,
         flush_after: float = 1.0,
         cache_dir: str | os.PathLike[str] | None = None,
+        file_cache_max: int | None = SIZE_MAX,
         check_mutation: bool = False,
     ) -> None:
         """Open the store, or make it.
@@ -80,6 +82,8 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             flush_after: seconds of compute time that may wait to be committed.
             cache_dir: where this machine keeps what makes opening fast, the contents of files,
                 and the journals of buckets; by default in the user's cache directory.
+            file_cache_max: so many bytes of files may stay in that cache when nobody uses them;
+                None for no limit. By default 20 GiB.
             check_mutation: hash inputs once more after an op has run, and raise an error that
                 names the argument which it changed.
 
@@ -101,6 +105,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             key=key,
             flush_after_s=flush_after,
             cache_directory=cache_dir,
+            file_cache_max=file_cache_max,
             check_mutation=check_mutation,
         )
         self._parts = assemble(settings, self)
@@ -209,7 +214,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
 
     @property
     def file_cache(self) -> FileCache:
-        """Where the contents of `File` and `Dir` values lie on this machine: path, size, clear."""
+        """Where the contents of `File` and `Dir` values lie here: path, size, trim, clear."""
         return self._parts.files
 
     # Calls

@@ -14,12 +14,12 @@ from mandala_cas.blobs.value import sealing_value
 from mandala_cas.codec.api import Encoded
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
-from mandala_cas.codec.files import check_taken
+from mandala_cas.codec.files_within import check_taken
+from mandala_cas.codec.hooks import Hasher
 from mandala_cas.codec.registry import CodecRegistry
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.model.entries import Tier, ValueRecord
-from mandala_cas.model.files import Dir, File
 from mandala_cas.model.ids import ContentId, PayloadHash
 from mandala_cas.objectstore.api import Buffer
 from mandala_cas.objectstore.buffers import size_of
@@ -34,12 +34,14 @@ class PreparedValue:
     ``record`` is None where the store has the value already. ``sealed`` holds the bytes that are
     still to be placed: always for a packed value, whose ``record`` lacks its place until then,
     and for a loose one that the store did not take yet. ``spooled`` is the file that has them.
+    ``may_hold_files`` tells that the value may be other than what the store gives for it.
     """
 
     content_id: ContentId
     record: ValueRecord | None
     sealed: Sealed | None = None
     spooled: SpooledValue | None = None
+    may_hold_files: bool = False
 
 
 class ValueEncoder:
@@ -82,11 +84,19 @@ class ValueEncoder:
         self._codecs.named(codec_name)
 
     def prepare(
-        self, value: Any, known_id: ContentId | None = None, codec_name: str | None = None
+        self,
+        value: Any,
+        known_id: ContentId | None = None,
+        codec_name: str | None = None,
+        *,
+        hasher: Hasher | None = None,
+        is_ref: bool = False,
     ) -> PreparedValue:
         """Hash and encode ``value``; ``known_id`` spares hashing one that was hashed already.
 
-        ``codec_name`` is the codec to use, which is no matter for a value that is stored already.
+        ``hasher`` is what decided it, if not the type of the value did. With ``is_ref`` it is the
+        id of a ref, and may come of a hasher that nobody knows here. ``codec_name`` is the codec
+        to use, which is no matter for a value that is stored already.
 
         Raises:
             UsageError: the value cannot be hashed, or no codec can store it.
@@ -94,10 +104,17 @@ class ValueEncoder:
         digests = Digests()
         value_id = known_id if known_id is not None else content_id(value, digests)
         if self._is_stored(value_id):
-            return PreparedValue(value_id, None)
+            # Whoever did not hash it here, or had a hasher decide, has seen nothing of the files.
+            is_unseen = known_id is not None or digests.has_custom
+            return PreparedValue(value_id, None, may_hold_files=is_unseen or bool(digests.files))
         encoded = self._codecs.encode(value, digests, codec_name)
-        if isinstance(value, File | Dir):
-            check_taken(encoded, value_id)
+        if digests.taken and not is_ref:
+            check_taken(value, value_id, digests, is_hashed=known_id is None, hasher=hasher)
+        prepared = self._prepare_encoded(value_id, encoded)
+        return replace(prepared, may_hold_files=bool(digests.files or digests.taken))
+
+    def _prepare_encoded(self, value_id: ContentId, encoded: Encoded) -> PreparedValue:
+        """Take the bytes of a value that is to be stored."""
         tier = tier_of(encoded.raw_size)
         record = _record(value_id, encoded, tier)
         match tier:

@@ -13,6 +13,7 @@ from mandala_cas.cli.commands import _COMMANDS
 from mandala_cas.cli.main import main, parser
 from mandala_cas.imports import Storage, op
 from mandala_cas.storage.opening import open_store
+from mandala_cas.values.file_cache import FileCache
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -226,6 +227,27 @@ def test_evict_frees_what_another_store_holds(store: Path, run: Run) -> None:
 
     assert code == 0
     assert len(json.loads(data)["freed"]) == 1
+
+
+def test_files_frees_what_no_process_was_given(
+    store: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """If told; else it says where they are."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    cache = Storage(store).file_cache.path
+    for number in range(2):
+        (cache / f"{number:032x}").mkdir(parents=True)
+        (cache / f"{number:032x}" / "a").write_bytes(bytes(2048))
+    FileCache(cache).find(f"{1:032x}", lambda _: True)
+
+    looked = run("files", store)
+    freed = run("files", store, "--clear")
+    code, data, _ = run("files", store, "--clear", "--json")
+
+    assert looked == (0, f"4.0 KiB in {cache}\n", "")
+    assert freed[1].splitlines()[0] == "freed 2.0 KiB"
+    assert freed[1].splitlines()[1].startswith(f"left 2.0 KiB in {cache}, which processes")
+    assert (code, json.loads(data)) == (0, {"path": str(cache), "size": 2048, "freed": 0})
 
 
 def test_evict_needs_a_store_that_is_there(store: Path, run: Run) -> None:

@@ -77,6 +77,8 @@ def test_a_crafted_table_reaches_only_its_own_entry(
             return
 
         everything = [path for path in Path(folder).rglob("*") if path.is_file()]
+        # Beside the cache stands who is using it, under names of our own.
+        everything = [path for path in everything if path.parent.name != "cache-uses"]
         assert all(path.is_relative_to(found.parent) for path in everything)
         assert pack_table(unpack_table(memoryview(table))) == table
 

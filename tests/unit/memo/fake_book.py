@@ -29,6 +29,7 @@ class FakePrepared:
 
     content_id: ContentId
     value: Any
+    may_hold_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,16 @@ class FakeBook:
         return self._copy(ref)
 
     def prepare(
-        self, value: Any, content_id: ContentId | None = None, codec_name: str | None = None
+        self,
+        value: Any,
+        content_id: ContentId | None = None,
+        codec_name: str | None = None,
+        *,
+        hasher: Hasher | None = None,
+        is_ref: bool = False,
     ) -> FakePrepared:
         """Copy the value now. Locks, generators and refs cannot be stored."""
+        del hasher, is_ref
         self.asked["prepare"] += 1
         self.codecs_used.append((value, codec_name))
         if content_id is None:

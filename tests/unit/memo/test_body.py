@@ -10,6 +10,7 @@ import pytest
 from tests.unit.memo.fake_book import FakeBook, FakePrepared, content_id_of
 
 from mandala_cas.errors import NotFoundError, UsageError
+from mandala_cas.memo.book import Hasher
 from mandala_cas.memo.context import enter, leave
 from mandala_cas.memo.op import Op, op
 from mandala_cas.model.ids import ContentId, constant_history_id
@@ -163,11 +164,14 @@ class TestErrors:
                 value: Any,
                 content_id: ContentId | None = None,
                 codec_name: str | None = None,
+                *,
+                hasher: Hasher | None = None,
+                is_ref: bool = False,
             ) -> FakePrepared:
                 """Refuse numbers."""
                 if isinstance(value, int):
                     raise UsageError("no codec for int")
-                return super().prepare(value, content_id, codec_name)
+                return super().prepare(value, content_id, codec_name, hasher=hasher, is_ref=is_ref)
 
         runs = []
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from mandala_cas.model.ids import ContentId
 from mandala_cas.upkeep.printing import Report, as_count, as_paragraph, as_size, as_table
 from mandala_cas.upkeep.verifying.pickled import NO_PICKLES, Pickles
+from mandala_cas.upkeep.verifying.tracked import NO_TRACKED, Tracked
 
 
 class ProblemKind(StrEnum):
@@ -98,7 +99,8 @@ class FsckReport(Report):
     """What ``verify`` found. ``checked`` says what was looked at, ``notices`` what is no problem.
 
     A notice is something to know: objects that nothing names, keys that are not known here, values
-    that another store has promised. ``pickles`` says whose code would run.
+    that another store has promised. ``pickles`` says whose code would run, ``tracked`` which files
+    beside the store are not what they were: no problem of the store's, so it is ok all the same.
     """
 
     level: str
@@ -108,6 +110,7 @@ class FsckReport(Report):
     checked: Mapping[str, Tally]
     signatures: Mapping[str, int]
     pickles: Pickles = NO_PICKLES
+    tracked: Tracked = NO_TRACKED
 
     @property
     def ok(self) -> bool:
@@ -130,6 +133,9 @@ class FsckReport(Report):
             ]
         if self.pickles.count:
             said = str(self.pickles).splitlines()
+            lines += [*(as_paragraph(line, "", " " * 9) for line in said), ""]
+        if self.tracked.count:
+            said = str(self.tracked).splitlines()
             lines += [*(as_paragraph(line, "", " " * 9) for line in said), ""]
         lines += [as_paragraph(notice, "note: ", " " * 6) for notice in self.notices]
         lines += [str(problem) for problem in self.problems]
@@ -157,4 +163,5 @@ class FsckReport(Report):
             },
             "signatures": dict(self.signatures),
             "pickles": self.pickles.to_dict(),
+            "tracked": self.tracked.to_dict(),
         }

@@ -1,4 +1,7 @@
-"""Verification: reads, and tells what is wrong. It writes nothing, and decodes no value."""
+"""Verification: reads, and tells what is wrong. It writes nothing, and decodes no value.
+
+Of files that are tracked where they lie it says whether they do, as far as the level goes.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
 from mandala_cas.upkeep.verifying.pickles import count_pickles
 from mandala_cas.upkeep.verifying.progress import Progress, silent
 from mandala_cas.upkeep.verifying.sampling import sample_of
+from mandala_cas.upkeep.verifying.tracked_check import check_tracked
 from mandala_cas.values.freed import PromisedAmong, nothing_promised
 
 Level = Literal["meta", "refs", "data"]
@@ -60,7 +64,8 @@ def verify(
 
     Args:
         objects: the store; it is only read, so one that cannot be written to will do.
-        level: "meta" reads the log; "refs" also lists the payload; "data" reads it as well.
+        level: "meta" reads the log; "refs" also lists the payload, and looks for tracked files;
+            "data" reads both as well.
         sample: for "data": a fraction of the payload, or (n, t) for part n of t.
         trusts: whose signatures are not worth a word; asked with None about what is not signed.
         promised_among: picks, of objects and the content ids of values in them, those that are not
@@ -78,7 +83,11 @@ def verify(
     )
     live = live_log(found.reading) if found.check is None else found.check.live
     pickles = count_pickles(found.reading.parts, live, runs_code, key_names)
-    return replace(found.report, pickles=pickles)
+    if level == "meta":
+        return replace(found.report, pickles=pickles)
+    closely = sample_of(sample) if level == "data" else None
+    tracked = check_tracked(objects, found.reading.parts, live, closely, progress)
+    return replace(found.report, pickles=pickles, tracked=tracked)
 
 
 def verify_closely(
