@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mandala_cas.codec import array_pieces, canonical_arrays
+from mandala_cas.codec import array_data, array_pieces
 from mandala_cas.codec.canonical import canonical_encoding, content_id
 from mandala_cas.codec.digests import Digests
 
@@ -151,7 +151,7 @@ def test_large_arrays_are_hashed_in_place(
     shape: tuple[int, ...], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces of whatever size, with the digest of their bytes in C order."""
-    monkeypatch.setattr(canonical_arrays, "PIECE_SIZE", chunk)
+    monkeypatch.setattr(array_data, "PIECE_SIZE", chunk)
     monkeypatch.setattr(array_pieces, "PIECE_SIZE", chunk)
     array = np.arange(float(np.prod(shape))).reshape(shape)
 
