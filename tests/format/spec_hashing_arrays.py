@@ -83,26 +83,32 @@ def encode_masked(value: Any) -> bytes:
     """Return the encoding of an array with a mask."""
     mask = np.ma.getmaskarray(value)
     data = np.array(value.data, subok=False)
-    return spec.record("masked", class_name(type(value)), data, mask, value.fill_value)
+    more = [True] if value.hardmask else []
+    return spec.record("masked", class_name(type(value)), data, mask, value.fill_value, *more)
 
 
 def encode_array(value: Any) -> bytes:
     """Return the encoding of an array."""
     if value.dtype.names is not None:
         fields = [(name, np.array(value[name], subok=False)) for name in value.dtype.names]
-        more = ["numpy:record"] if issubclass(value.dtype.type, np.record) else []
-        return spec.record("fields", value.shape, fields, *more)
+        kinds = ["numpy:record"] if issubclass(value.dtype.type, np.record) else []
+        return spec.record("fields", value.shape, fields, *kinds)
     kind = value.dtype.type
     if value.dtype.isbuiltin == 2:
         return spec.record("ndarray", class_name(kind), value.shape, registered(value))
     if value.dtype.kind == "V" and kind is not np.void:
         data = value.tobytes("C")
         return spec.record("ndarray", value.dtype.str, value.shape, data, class_name(kind))
+    more: list[Any] = []
+    if value.dtype.kind == "T":
+        missing = (value.dtype.na_object,) if hasattr(value.dtype, "na_object") else ()
+        if missing != () or value.dtype.coerce is False:
+            more = [value.dtype.coerce, missing]
     if value.dtype.kind in {"O", "T"}:
         # In C order, whatever the layout.
         places = itertools.product(*map(range, value.shape))
         elements = [value[place] for place in places]
-        return spec.record("ndarray", f"|{value.dtype.kind}", value.shape, elements)
+        return spec.record("ndarray", f"|{value.dtype.kind}", value.shape, elements, *more)
     return spec.record("ndarray", value.dtype.str, value.shape, b"".join(pieces(value)))
 
 

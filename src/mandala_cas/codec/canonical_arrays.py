@@ -48,9 +48,18 @@ def encode_array(encoder: Encoder, value: Array) -> bytes:
         return encoder.record("fields", array.shape, parts, name_of(dtype.type))
     if dtype.type not in _OWN_TYPES:
         return _encode_foreign(encoder, array)
-    if dtype.kind in "OT":
-        return encoder.record("ndarray", f"|{dtype.kind}", array.shape, array.ravel().tolist())
+    if dtype.kind == "O":
+        return encoder.record("ndarray", "|O", array.shape, array.ravel().tolist())
+    if dtype.kind == "T":
+        flags = _string_flags(dtype)
+        return encoder.record("ndarray", "|T", array.shape, array.ravel().tolist(), *flags)
     return encoder.record("ndarray", dtype.str, array.shape, data_of(array))
+
+
+def _string_flags(dtype: Any) -> tuple[Any, ...]:
+    """Return what a dtype of strings does beyond the default; nothing where that is nothing."""
+    missing = (dtype.na_object,) if hasattr(dtype, "na_object") else ()
+    return (bool(dtype.coerce), missing) if missing or not dtype.coerce else ()
 
 
 def _encode_foreign(encoder: Encoder, array: Array) -> bytes:
@@ -78,7 +87,9 @@ def _encode_masked(encoder: Encoder, array: Any) -> bytes:
     """Return the encoding of an array with a mask; an absent mask is all False."""
     mask = np.ma.getmaskarray(array)
     name = name_of(type(array))
-    return encoder.record("masked", name, np.asarray(array.data), mask, array.fill_value)
+    # Whether others share the mask is left out: it says nothing of the array itself.
+    hard = (True,) if array.hardmask else ()
+    return encoder.record("masked", name, np.asarray(array.data), mask, array.fill_value, *hard)
 
 
 def _encode_masked_element(encoder: Encoder, value: Any) -> bytes:
