@@ -85,9 +85,9 @@ def _single(dtype: str, numbers: tuple[int]) -> Array:
     return elements_of(np.dtype(dtype), numbers).reshape(())
 
 
-def _matrix(kind: str, numbers: tuple[int, ...]) -> Array:
+def _matrix(kind: str, dtype: str, numbers: tuple[int, ...]) -> Array:
     """Return an array of one of NumPy's own classes."""
-    made = elements_of(np.dtype("f8"), numbers).reshape(2, 2)
+    made = elements_of(np.dtype(dtype), numbers).reshape(2, 2)
     return made.view(np.matrix) if kind == "matrix" else made
 
 
@@ -97,12 +97,12 @@ def _strings(numbers: tuple[int, ...]) -> Array:
     return np.array(elements_of(np.dtype("U2"), numbers).tolist(), dtypes.StringDType())
 
 
-def _strings_or_none(missing: str, numbers: tuple[int, ...]) -> Array:
+def _strings_or_none(missing: str, coerce: Any, numbers: tuple[int, ...]) -> Array:
     """Return an array of strings of any width, of which the first is missing."""
     dtypes: Any = np.dtypes
-    found = np.nan if missing == "NaN" else None
+    found = {"NaN": np.nan, "None": None, "text": "?"}[missing]
     texts = elements_of(np.dtype("U2"), numbers).tolist()
-    return np.array([found, *texts], dtypes.StringDType(na_object=found))
+    return np.array([found, *texts], dtypes.StringDType(na_object=found, coerce=bool(coerce)))
 
 
 def _objects(parts: list[Any], is_deep: Any) -> Array:
@@ -124,11 +124,12 @@ def _structures(
     return made.view(np.recarray) if kind == "recarray" else made
 
 
-def _masked(dtype: str, numbers: Any, mask: Any, filling: Any) -> Any:
+def _masked(dtype: str, numbers: Any, mask: Any, filling: Any, is_hard: Any) -> Any:
     """Return an array with a mask."""
     data = elements_of(np.dtype(dtype), numbers)
     hidden = np.array([bit % 2 for bit in mask], bool)
-    return np.ma.array(data, mask=hidden, fill_value=elements_of(np.dtype(dtype), filling)[0])
+    fill_value = elements_of(np.dtype(dtype), filling)[0]
+    return np.ma.array(data, mask=hidden, fill_value=fill_value, hard_mask=bool(is_hard))
 
 
 def _generator(kind: str, seed: int, count: int) -> Any:
@@ -169,7 +170,7 @@ ARRAYS: Final[dict[str, Kind]] = {
     ),
     "NumPy scalar": Kind(_scalar, (Choice(_NATIVE), Elements(1)), "single"),
     "array of no dimensions": Kind(_single, (Choice(_NATIVE), Elements(1)), "single"),
-    "matrix": Kind(_matrix, (Choice(["matrix", "ndarray"]), Elements(4))),
+    "matrix": Kind(_matrix, (Choice(["matrix", "ndarray"]), Choice(["<f8", ">f8"]), Elements(4))),
     "structures": Kind(
         _structures,
         (
@@ -181,7 +182,14 @@ ARRAYS: Final[dict[str, Kind]] = {
         ),
     ),
     "masked array": Kind(
-        _masked, (Choice((*_NUMBERS, "?", "U2", "<M8[s]")), Elements(4), Elements(4), Elements(1))
+        _masked,
+        (
+            Choice((*_NUMBERS, "?", "U2", "<M8[s]")),
+            Elements(4),
+            Elements(4),
+            Elements(1),
+            Choice([0, 1]),
+        ),
     ),
     "dtype": Kind(np.dtype, (Choice((*_DTYPES, "O")),), is_key=True),
     "objects": Kind(_objects, (Parts(count_min=1), Choice([0, 1]))),
@@ -207,4 +215,6 @@ ARRAYS: Final[dict[str, Kind]] = {
 }
 if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType"):
     ARRAYS["strings of any width"] = Kind(_strings, (Elements(3),))
-    ARRAYS["strings or none"] = Kind(_strings_or_none, (Choice(["NaN", "None"]), Elements(2)))
+    ARRAYS["strings or none"] = Kind(
+        _strings_or_none, (Choice(["NaN", "None", "text"]), Choice([0, 1]), Elements(2))
+    )
