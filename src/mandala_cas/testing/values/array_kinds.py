@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import numpy as np
 
-from mandala_cas.testing.values.kinds import Kind
+from mandala_cas.testing.values.kinds import Kind, first_alike
 from mandala_cas.testing.values.parts import Parts
 from mandala_cas.testing.values.slots import Choice, Elements, Integer, Spelling
 
@@ -53,6 +54,17 @@ def elements_of(dtype: np.dtype[Any], numbers: tuple[int, ...]) -> Array:
     else:
         choices = ["", "a", "\0b", "b", "\u00e9", "\U0001f600"]
     return np.array([choices[number] for number in numbers], dtype)
+
+
+@functools.cache
+def _shown(dtype: str) -> list[bytes]:
+    """Return what tells the elements of six numbers apart: some dtypes have fewer."""
+    return [elements_of(np.dtype(dtype), (number,)).tobytes() for number in range(6)]
+
+
+def normal_numbers(dtype: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the first numbers of the same elements of a dtype."""
+    return first_alike(_shown(dtype), numbers)
 
 
 def laid_out(array: Array, layout: str) -> Array:
@@ -159,17 +171,41 @@ def _sparse(name: str, dtype: str, shape: tuple[int, int], columns: Any, numbers
     return made.asformat(kind)
 
 
+def _normal_elements(dtype: str, numbers: Any) -> tuple[Any, ...]:
+    """Return the literals of the same elements of a dtype that come first."""
+    return dtype, normal_numbers(dtype, numbers)
+
+
+def _normal_structures(
+    names: Any, dtypes: tuple[str, str], is_padded: Any, numbers: Any, kind: str
+) -> tuple[Any, ...]:
+    """Return the literals of the same structures that come first."""
+    first, second = dtypes
+    found = (*normal_numbers(first, numbers[:2]), *normal_numbers(second, numbers[2:]))
+    return names, dtypes, is_padded, found, kind
+
+
 _FORMATS: Final = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 _SPARSE: Final = [f"{kind}_{ending}" for kind in _FORMATS for ending in ("array", "matrix")]
 
 ARRAYS: Final[dict[str, Kind]] = {
-    "array": Kind(_array, (Choice(_DTYPES), Choice(_SHAPES), Elements(6), Spelling(_LAYOUTS))),
+    "array": Kind(
+        _array,
+        (Choice(_DTYPES), Choice(_SHAPES), Elements(6), Spelling(_LAYOUTS)),
+        normal=lambda dtype, shape, numbers, layout: (
+            *(dtype, shape, normal_numbers(dtype, numbers), layout),
+        ),
+    ),
     "empty array": Kind(
         lambda dtype, shape: np.zeros(shape, dtype),
         (Choice((*_DTYPES, "O")), Choice(_EMPTY_SHAPES)),
     ),
-    "NumPy scalar": Kind(_scalar, (Choice(_NATIVE), Elements(1)), "single"),
-    "array of no dimensions": Kind(_single, (Choice(_NATIVE), Elements(1)), "single"),
+    "NumPy scalar": Kind(
+        _scalar, (Choice(_NATIVE), Elements(1)), "single", normal=_normal_elements
+    ),
+    "array of no dimensions": Kind(
+        _single, (Choice(_NATIVE), Elements(1)), "single", normal=_normal_elements
+    ),
     "matrix": Kind(_matrix, (Choice(["matrix", "ndarray"]), Choice(["<f8", ">f8"]), Elements(4))),
     "structures": Kind(
         _structures,
@@ -180,6 +216,7 @@ ARRAYS: Final[dict[str, Kind]] = {
             Elements(4),
             Choice(_CLASSES),
         ),
+        normal=_normal_structures,
     ),
     "masked array": Kind(
         _masked,
@@ -189,6 +226,10 @@ ARRAYS: Final[dict[str, Kind]] = {
             Elements(4),
             Elements(1),
             Choice([0, 1]),
+        ),
+        normal=lambda dtype, numbers, mask, filling, is_hard: (
+            *(dtype, normal_numbers(dtype, numbers), tuple(bit % 2 for bit in mask)),
+            *(normal_numbers(dtype, filling), is_hard),
         ),
     ),
     "dtype": Kind(np.dtype, (Choice((*_DTYPES, "O")),), is_key=True),
