@@ -40,9 +40,16 @@ def _reduced_array(array: Any) -> Any:
 
 
 def _reduced_plain(array: Any) -> Any:
-    """Return how to make an array whose byte order NumPy would lose, as it is in pieces."""
+    """Return how to make an array whose byte order NumPy would lose.
+
+    It does where an array does not lie in one piece, and where it holds times, which have no buffer
+    that pickle could take as it is.
+    """
     if array.dtype.isnative or array.dtype.hasobject:
         return None
+    if array.dtype.kind in "mM":
+        counts = np.dtype("i8").newbyteorder(array.dtype.byteorder)
+        return np.ndarray.view, (array.view(counts), array.dtype)
     if array.flags.c_contiguous or array.flags.f_contiguous:
         return None
     return np.ascontiguousarray(array).__reduce_ex__(_PROTOCOL)

@@ -89,6 +89,21 @@ def test_arrays_with_masks_keep_all_that_they_are(
     assert content_id(found) == content_id(value)
 
 
+@pytest.mark.parametrize("dtype", ["M8[s]", "m8[25us]", "f8", "c16", "U3", "i2", "f2"])
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0), (3,), (2, 3)])
+def test_every_dtype_keeps_its_byte_order(dtype: str, shape: tuple[int, ...]) -> None:
+    """Those of times have no buffers that pickle could take as they are."""
+    made = np.ones(shape, "i8").astype(np.dtype(dtype).newbyteorder("S"))
+    wide = np.ones((*shape, 2), "i8").astype(made.dtype)
+
+    for array in (made, np.asfortranarray(made), wide[..., 0], np.ma.array(made)):
+        found = pickled(Holder(array)).held
+
+        assert found.dtype == array.dtype
+        assert found.tolist() == array.tolist()
+        assert content_id(found) == content_id(array)
+
+
 def test_asking_for_a_fill_value_does_not_change_what_is_kept() -> None:
     """NumPy makes one up for who asks, and cuts one that is set to the width of the array."""
     for dtype in ("<U2", ">U2", "<f8"):
