@@ -253,3 +253,7 @@ def sparse(name: str, shape: Any, values: Any, *, index_dtype: str = "i4", **ind
         ]
         setattr(made, part, tuple(arrays) if part == "coords" else arrays[0])
     return made
+
+
+class Raw(np.void):  # type: ignore[misc]  # (NumPy lets it be derived from)
+    """Bytes with a class of their own."""

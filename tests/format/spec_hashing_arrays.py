@@ -16,6 +16,28 @@ NANS = {
     8: bytes.fromhex("7ff8000000000000"),
     10: bytes.fromhex("7fffc000000000000000"),
 }
+# By dtype of ml_dtypes: the infinity, above which there are NaNs, and the NaN that stands for all.
+SHORT_NANS = {
+    "bfloat16": (0x7F80, 0x7FC0),
+    "float16": (0x7C00, 0x7E00),
+    "float8_e5m2": (0x7C, 0x7E),
+    "float8_e4m3fn": (0x7E, 0x7F),
+    "float8_e4m3": (0x78, 0x7C),
+    "float8_e3m4": (0x70, 0x78),
+}
+PAIRS = {"complex32": "float16", "bcomplex32": "bfloat16"}
+# How many bits of a byte count, and whether the first of them is a sign that fills the others.
+BITS = {
+    "int1": (1, True),
+    "int2": (2, True),
+    "int4": (4, True),
+    "uint1": (1, False),
+    "uint2": (2, False),
+    "uint4": (4, False),
+    "float4_e2m1fn": (4, False),
+    "float6_e2m3fn": (6, False),
+    "float6_e3m2fn": (6, False),
+}
 MODULES = {
     "recarray": "numpy",
     "record": "numpy",
@@ -61,21 +83,65 @@ def encode_masked(value: Any) -> bytes:
     """Return the encoding of an array with a mask."""
     mask = np.ma.getmaskarray(value)
     data = np.array(value.data, subok=False)
-    return spec.record("masked", class_name(type(value)), data, mask, value.fill_value)
+    more = [True] if value.hardmask else []
+    return spec.record("masked", class_name(type(value)), data, mask, value.fill_value, *more)
 
 
 def encode_array(value: Any) -> bytes:
     """Return the encoding of an array."""
     if value.dtype.names is not None:
         fields = [(name, np.array(value[name], subok=False)) for name in value.dtype.names]
-        more = ["numpy:record"] if issubclass(value.dtype.type, np.record) else []
-        return spec.record("fields", value.shape, fields, *more)
+        kinds = ["numpy:record"] if issubclass(value.dtype.type, np.record) else []
+        return spec.record("fields", value.shape, fields, *kinds)
+    kind = value.dtype.type
+    if value.dtype.isbuiltin == 2:
+        return spec.record("ndarray", class_name(kind), value.shape, registered(value))
+    if value.dtype.kind == "V" and kind is not np.void:
+        data = value.tobytes("C")
+        return spec.record("ndarray", value.dtype.str, value.shape, data, class_name(kind))
+    more: list[Any] = []
+    if value.dtype.kind == "T":
+        missing = (value.dtype.na_object,) if hasattr(value.dtype, "na_object") else ()
+        if missing != () or value.dtype.coerce is False:
+            more = [value.dtype.coerce, missing]
     if value.dtype.kind in {"O", "T"}:
         # In C order, whatever the layout.
         places = itertools.product(*map(range, value.shape))
         elements = [value[place] for place in places]
-        return spec.record("ndarray", f"|{value.dtype.kind}", value.shape, elements)
+        return spec.record("ndarray", f"|{value.dtype.kind}", value.shape, elements, *more)
     return spec.record("ndarray", value.dtype.str, value.shape, b"".join(pieces(value)))
+
+
+def registered(value: Any) -> bytes:
+    """Return the bytes of an array of a dtype that a package registered, little-endian."""
+    data = value.tobytes("C")
+    name = value.dtype.type.__qualname__
+    if value.dtype.type.__module__ != "ml_dtypes":
+        return bytes(data)
+    if name in BITS:
+        width, is_signed = BITS[name]
+        return bytes(sign_extended(byte, width) if is_signed else byte % 2**width for byte in data)
+    if name in PAIRS:
+        name, size = PAIRS[name], 2
+    else:
+        size = value.dtype.itemsize
+    infinity, quiet = SHORT_NANS.get(name, (None, None))
+    numbers = [data[start : start + size] for start in range(0, len(data), size)]
+    if infinity is None or quiet is None:
+        return b"".join(numbers)
+    without_sign = 2 ** (8 * size - 1)
+    return b"".join(
+        quiet.to_bytes(size, "little")
+        if int.from_bytes(number, "little") % without_sign > infinity
+        else number
+        for number in numbers
+    )
+
+
+def sign_extended(byte: int, width: int) -> int:
+    """Return a byte whose unused bits are the sign of a number of so many bits."""
+    number = byte % (1 << width)
+    return number + 256 - (1 << width) if number >= 1 << (width - 1) else number
 
 
 def pieces(value: Any) -> Iterator[bytes]:

@@ -11,11 +11,14 @@ import numpy as np
 
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.array_pieces import Array, pieces_of
+from mandala_cas.codec.registered_dtypes import find_registered, is_registered, stored_name
 from mandala_cas.objectstore.api import Parts, Pieces
 
 # What `dtype.str` gives for everything but objects, strings of variable width and structures.
 # Anything else from outside is refused: the bytes of an object dtype would be used as addresses.
 _SIMPLE: Final = re.compile(r"[<>|][biufcSUVmM][0-9]{1,18}(\[[0-9]{0,18}[A-Za-zμ]{1,8}\])?")
+# By class: dtypes that other packages register have any character they like.
+_EXTENDED: Final = (np.longdouble, np.clongdouble)
 _EXTENDED_SIZE: Final = 10
 _EXTENDED_SLOT: Final = 16
 # Below this, a copy costs less than it is in the way.
@@ -120,7 +123,7 @@ def _dtype_form(dtype: np.dtype[Any]) -> Any:
         base, shape = dtype.subdtype
         return {"base": _dtype_form(base), "shape": list(shape)}
     if dtype.names is None or dtype.fields is None:
-        return dtype.str
+        return _form_of_registered(dtype) if is_registered(dtype) else dtype.str
     fields = [dtype.fields[name] for name in dtype.names]
     if any(len(field) > 2 for field in fields):
         raise DeclinedError("an array whose fields have titles would not come back as it is")
@@ -137,6 +140,9 @@ def dtype_from_form(form: Any) -> np.dtype[Any]:
     """Return the dtype of a form; ValueError and its like if it is none."""
     if isinstance(form, str):
         if _SIMPLE.fullmatch(form) is None:
+            registered = find_registered(form)
+            if registered is not None:
+                return registered
             raise ValueError(f"{form!r} is no dtype of an array in a store")
         return np.dtype(form)
     if "base" in form:
@@ -149,6 +155,14 @@ def dtype_from_form(form: Any) -> np.dtype[Any]:
     }
     made: np.dtype[Any] = np.dtype(description, align=form["aligned"])  # type: ignore[call-overload]  # (a dict is fine)
     return made
+
+
+def _form_of_registered(dtype: np.dtype[Any]) -> str:
+    """Return the form of a dtype that another package registered."""
+    name = stored_name(dtype)
+    if name is None:
+        raise DeclinedError(f"an array of dtype {dtype!r} would not come back as it is")
+    return name
 
 
 def _without_padding(flat: Array) -> Array:
@@ -171,7 +185,7 @@ def _without_padding(flat: Array) -> Array:
 
 def _is_extended(dtype: np.dtype[Any]) -> bool:
     """Tell whether the numbers are 80-bit ones of x86, in slots of 16 bytes."""
-    return dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63 and bool(dtype.isnative)
+    return dtype.type in _EXTENDED and np.finfo(np.longdouble).nmant == 63 and bool(dtype.isnative)
 
 
 def _has_padding(dtype: np.dtype[Any]) -> bool:

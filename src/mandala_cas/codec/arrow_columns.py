@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from mandala_cas.codec.array_data import one_nan
 from mandala_cas.codec.arrow_names import type_name
-from mandala_cas.codec.canonical_arrays import one_nan
 from mandala_cas.codec.encoder import Data, Record, RefusalError
 from mandala_cas.codec.pieces import Deferred, joined
 

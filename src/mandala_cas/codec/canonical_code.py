@@ -41,7 +41,7 @@ def encode_builtin(encoder: Encoder, value: Any) -> bytes:
 def encode_function(encoder: Encoder, value: types.FunctionType) -> bytes:
     """Return the encoding of a Python function."""
     code = value.__code__
-    source = _source_of(code)
+    source = source_of(code)
     return encoder.record(
         "function",
         name_of(value),
@@ -62,7 +62,7 @@ def encode_class(encoder: Encoder, value: type) -> bytes:
     # Classes of extensions cannot be changed, those of Python can.
     if not value.__flags__ & _HEAP_TYPE or value.__flags__ & _IMMUTABLE:
         return encode_builtin(encoder, value)
-    source = _source_of(value)
+    source = source_of(value)
     if source is None and _is_of_extension(value):
         return encode_builtin(encoder, value)
     body = vars(value)
@@ -137,7 +137,13 @@ def _closure_of(function: types.FunctionType) -> Attributes:
     return closure
 
 
-def _source_of(thing: types.CodeType | type) -> str | None:
+def remember_source(thing: types.CodeType | type, source: str) -> None:
+    """Have code that was loaded from a store be what it was, whatever files there are here."""
+    key = id(thing)
+    _sources[key] = (weakref.ref(thing, lambda _: _sources.pop(key, None)), source)
+
+
+def source_of(thing: types.CodeType | type) -> str | None:
     """Return the normalised source, or None where there is none."""
     known = _sources.get(id(thing))
     if known is not None and known[0]() is thing:

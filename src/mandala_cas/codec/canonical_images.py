@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mandala_cas.codec.canonical_arrays import data_in_pieces
+from mandala_cas.codec.array_data import data_in_pieces
 from mandala_cas.codec.encoder import Attributes, Encoder, RefusalError, Rule
 from mandala_cas.codec.image_pixels import PIXEL_SIZES, palette_of, strips_of
 from mandala_cas.codec.names import name_of

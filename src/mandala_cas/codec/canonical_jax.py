@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mandala_cas.codec.element_types import ELEMENT_TYPES, ElementType, element_data
+from mandala_cas.codec.element_types import ELEMENT_TYPES, ElementType, bits_of, element_data
 from mandala_cas.codec.encoder import Encoder, RefusalError, Rule
 
 Array = np.ndarray[Any, Any]
@@ -44,12 +44,7 @@ def jax_bits(value: Any, kind: ElementType) -> Array:
     Raises:
         RuntimeError: the array was given away, or is on machines that this one does not see.
     """
-    array = np.asarray(value)
-    if kind.name in {"int4", "uint4", "int2", "uint2"}:
-        return array.astype(kind.bits)
-    # Not every view works on an array of no dimensions.
-    flat = np.ascontiguousarray(array).reshape(-1).view(kind.bits)
-    return flat.reshape((*array.shape, 2) if kind.is_pair else array.shape)
+    return bits_of(np.asarray(value), kind)
 
 
 def _encode_array(encoder: Encoder, value: Any) -> bytes:

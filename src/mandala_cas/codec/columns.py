@@ -13,6 +13,7 @@ import numpy as np
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.arrow_carried import carried_by, check_type, in_one_run, one_chunk
 from mandala_cas.codec.plain import from_plain, to_plain
+from mandala_cas.codec.registered_dtypes import is_registered
 
 Form = dict[str, Any]
 
@@ -61,6 +62,8 @@ def _write_numpy(array: Any, dtype: np.dtype[Any]) -> tuple[Form, Any]:
     """Return form and Arrow array of a column that is a NumPy array."""
     import pyarrow as pa  # noqa: PLC0415 (heavy)
 
+    if is_registered(dtype):
+        raise DeclinedError(f"columns of dtype {dtype} are not kept in tables")
     form = {"kind": "numpy", "dtype": dtype.str}
     if dtype.kind in "iuf" and dtype.isnative and dtype.itemsize <= 8:
         return form, pa.array(np.ascontiguousarray(array))

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from mandala_cas.codec.array_data import Floats, data_in_pieces, data_of
 from mandala_cas.codec.array_pieces import pieces_of
-from mandala_cas.codec.canonical_arrays import Floats, data_in_pieces, data_of
 from mandala_cas.codec.encoder import Data
 
 Array = np.ndarray[Any, Any]
@@ -43,7 +43,7 @@ class ElementType:
     nan: NanBits | None = None
 
 
-_BFLOAT16_NAN: Final = NanBits(0x7FFF, 0x7F80, 0x7FC0)
+BFLOAT16_NAN: Final = NanBits(0x7FFF, 0x7F80, 0x7FC0)
 
 ELEMENT_TYPES: Final[Mapping[str, ElementType]] = {
     kind.name: kind
@@ -60,7 +60,7 @@ ELEMENT_TYPES: Final[Mapping[str, ElementType]] = {
         ElementType("float16", "<f2", "F16"),
         ElementType("float32", "<f4", "F32"),
         ElementType("float64", "<f8", "F64"),
-        ElementType("bfloat16", "<u2", "BF16", nan=_BFLOAT16_NAN),
+        ElementType("bfloat16", "<u2", "BF16", nan=BFLOAT16_NAN),
         ElementType("float8_e5m2", "|u1", "F8_E5M2", nan=NanBits(0x7F, 0x7C, 0x7E)),
         ElementType("float8_e4m3fn", "|u1", "F8_E4M3", nan=NanBits(0x7F, 0x7E, 0x7F)),
         # These have one NaN, or none.
@@ -89,6 +89,31 @@ LAYOUT_TYPES: Final[Mapping[str, ElementType]] = {
     if kind.layout_name is not None and not kind.is_pair
 }
 """Types by what safetensors calls them."""
+
+
+# Of an element that takes a byte and has fewer bits: those that it uses.
+_USED_BITS: Final[Mapping[str, int]] = {
+    "float4_e2m1fn": 0x0F,
+    "float6_e2m3fn": 0x3F,
+    "float6_e3m2fn": 0x3F,
+}
+_SHORT_INTS: Final = frozenset({"int1", "uint1", "int2", "uint2", "int4", "uint4"})
+
+
+def bits_of(array: Array, kind: ElementType) -> Array:
+    """Return the bits of an array of NumPy's of these elements.
+
+    Those of complex numbers are reals, with one dimension more. Bits that an element does not use
+    are what follows from the others.
+    """
+    if kind.name in _SHORT_INTS:
+        return array.astype(kind.bits)
+    # Not every view works on an array of no dimensions.
+    flat = np.ascontiguousarray(array).reshape(-1).view(kind.bits)
+    used = _USED_BITS.get(kind.name)
+    if used is not None:
+        flat = flat & flat.dtype.type(used)
+    return flat.reshape((*array.shape, 2) if kind.is_pair else array.shape)
 
 
 def element_data(kind: ElementType, bits: Array) -> Data | Floats:

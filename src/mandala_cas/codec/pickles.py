@@ -4,7 +4,7 @@ The only module that pickles. Decoding runs code that the writer chose, so the c
 first whether the writer is trusted.
 
 The payload is the stream and its buffers, each but the first at a multiple of 64 bytes; the
-header has their sizes.
+header has their sizes. A stream may name two functions of this module, which give code its source.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import io
 import pathlib
 import pickle
 import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-
+from mandala_cas.codec.canonical_code import remember_source, source_of
 from mandala_cas.codec.culprits import find_culprit
 from mandala_cas.codec.files_within import find_file
+from mandala_cas.codec.pickled_forms import find_reduced
 from mandala_cas.errors import UsageError
 from mandala_cas.objectstore.api import Buffer
 
@@ -28,6 +29,8 @@ ALIGNMENT: Final = 64
 _OUT_OF_BAND_MIN: Final = 4096
 # The header lists the sizes of so many.
 _OUT_OF_BAND_COUNT_MAX: Final = 4096
+# Of what makes an object: the last of six is a function that sets its state.
+_WITH_SETTER: Final = 6
 _MAIN_NAMES: Final = (b"__main__", b"__mp_main__")
 _FILES_NAME: Final = b"mandala_cas.model.files"
 
@@ -128,12 +131,17 @@ def _dump_by_value(value: Any) -> tuple[bytes, list[memoryview]]:
     import cloudpickle  # noqa: PLC0415 (heavy)
 
     class ByValue(cloudpickle.Pickler):  # type: ignore[misc]  # (it has no types)
-        """Pickles code by value, and arrays as they are."""
+        """Pickles code by value, and arrays and types as they are."""
 
         def reducer_override(self, obj: Any) -> Any:
             """Return what makes an object that others would not make as it is."""
-            reduced = _reduced(obj)
-            return super().reducer_override(obj) if reduced is NotImplemented else reduced
+            reduced = find_reduced(obj)
+            if reduced is not None:
+                return reduced
+            if isinstance(obj, types.CodeType):
+                return _with_source(obj, self.dispatch_table[types.CodeType](obj))
+            reduced = super().reducer_override(obj)
+            return _with_source(obj, reduced) if isinstance(obj, type) else reduced
 
     def dumps(part: Any, **options: Any) -> bytes:
         """Return the stream of one value."""
@@ -147,12 +155,42 @@ def _dump_by_value(value: Any) -> tuple[bytes, list[memoryview]]:
         raise _cannot(value, error, dumps) from error
 
 
+def _with_source(thing: types.CodeType | type, reduced: Any) -> Any:
+    """Return how to make code that keeps its source, which ids are taken of, without its file."""
+    source = None if reduced is NotImplemented or isinstance(reduced, str) else source_of(thing)
+    if source is None:
+        return reduced
+    if isinstance(thing, types.CodeType):
+        make, arguments = reduced
+        return make_code, (source, make, *arguments)
+    if len(reduced) != _WITH_SETTER:
+        # A class that is found by its name has its file.
+        return reduced
+    make, arguments, state, items, pairs, set_state = reduced
+    return make, arguments, (source, set_state, state), items, pairs, set_class
+
+
+def make_code(source: str, make: Callable[..., types.CodeType], *arguments: Any) -> types.CodeType:
+    """Return code with its source. Streams in stores name this function: it stays here."""
+    code = make(*arguments)
+    remember_source(code, source)
+    return code
+
+
+def set_class(kind: type, state: tuple[str, Callable[[type, Any], None], Any]) -> None:
+    """Fill a class that was just made. Streams in stores name this function: it stays here."""
+    source, set_state, inner = state
+    set_state(kind, inner)
+    remember_source(kind, source)
+
+
 class _Pickler(pickle.Pickler):
-    """Pickles code by name, and arrays as they are."""
+    """Pickles code by name, and arrays and types as they are."""
 
     def reducer_override(self, obj: Any) -> Any:
         """Return what makes an object that others would not make as it is."""
-        return _reduced(obj)
+        reduced = find_reduced(obj)
+        return NotImplemented if reduced is None else reduced
 
 
 def _dumps(value: Any, **options: Any) -> bytes:
@@ -160,18 +198,6 @@ def _dumps(value: Any, **options: Any) -> bytes:
     stream = io.BytesIO()
     _Pickler(stream, **options).dump(value)
     return stream.getvalue()
-
-
-def _reduced(value: Any) -> Any:
-    """Return how to make an array whose byte order NumPy would lose; else ``NotImplemented``.
-
-    That is one which does not lie in one piece: it would come back in the order of this machine.
-    """
-    if type(value) is not np.ndarray or value.dtype.isnative or value.dtype.hasobject:
-        return NotImplemented
-    if value.flags.c_contiguous or value.flags.f_contiguous:
-        return NotImplemented
-    return np.ascontiguousarray(value).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def _dump_with(dumps: Callable[..., bytes], value: Any) -> tuple[bytes, list[memoryview]]:

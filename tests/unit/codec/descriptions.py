@@ -86,7 +86,8 @@ def _of_array(array: Any) -> tuple[Description, ...]:
     parts = [_of_dtype(array.dtype), repr(array.dtype.type), repr(array.shape)]
     if isinstance(array, np.ma.MaskedArray):
         mask = repr(np.ma.getmaskarray(array).tolist())
-        return (*parts, described(array.data), mask, described(array.fill_value))
+        flags = (mask, repr(array.hardmask))
+        return (*parts, described(array.data), *flags, described(array.fill_value))
     base = array.view(np.ndarray)
     if base.dtype.kind == "O":
         return (*parts, *_each(base.ravel().tolist()))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mandala_cas.codec import array_pieces, canonical_arrays
+from mandala_cas.codec import array_data, array_pieces
 from mandala_cas.codec.canonical import canonical_encoding, content_id
 from mandala_cas.codec.digests import Digests
 
@@ -163,7 +164,7 @@ def test_large_arrays_are_hashed_in_place(
     shape: tuple[int, ...], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces of whatever size, with the digest of their bytes in C order."""
-    monkeypatch.setattr(canonical_arrays, "PIECE_SIZE", chunk)
+    monkeypatch.setattr(array_data, "PIECE_SIZE", chunk)
     monkeypatch.setattr(array_pieces, "PIECE_SIZE", chunk)
     array = np.arange(float(np.prod(shape))).reshape(shape)
 
@@ -238,6 +239,37 @@ def test_masks_fill_values_and_tags_count() -> None:
 
     assert len({content_id(value) for value in values}) == len(values)
     assert content_id(np.ma.array([1, 2])) == content_id(np.ma.array([1, 2], mask=[False, False]))
+
+
+def test_a_hard_mask_counts_and_a_shared_one_does_not() -> None:
+    """Through a hard mask no assignment reaches an element; who else has a mask is no matter."""
+    soft, hard = (np.ma.array([1, 2], mask=[True, False], hard_mask=flag) for flag in (False, True))
+    for array in (soft, hard):
+        array[0] = 5
+    shared = np.ma.array([1, 2], mask=[True, False], hard_mask=True)
+    shared.__dict__["_sharedmask"] = not shared.sharedmask
+
+    assert soft.tolist() != hard.tolist()
+    assert content_id(shared) == content_id(np.ma.array([1, 2], mask=[True, False], hard_mask=True))
+    assert content_id(shared) != content_id(np.ma.array([1, 2], mask=[True, False]))
+    assert content_id(np.ma.array([1], hard_mask=True)) != content_id(np.ma.array([1]))
+
+
+@pytest.mark.skipif(Strings is None, reason="NumPy 1 has no strings of variable width")
+def test_what_a_dtype_of_strings_does_counts() -> None:
+    """What is missing, and whether anything is turned into a string: NumPy tells them apart."""
+    dtypes = [
+        Strings(),
+        Strings(coerce=False),
+        *(Strings(na_object=missing) for missing in (None, float("nan"), "", "?", pd.NA)),
+        Strings(na_object=None, coerce=False),
+    ]
+
+    for values in (dtypes, [np.array(["a", "b"], dtype) for dtype in dtypes]):
+        assert len({content_id(value) for value in values}) == len(dtypes)
+    assert len({content_id(np.zeros((0, 2), dtype)) for dtype in dtypes}) == len(dtypes)
+    nan = np.array(["a"], Strings(na_object=-float("nan")))
+    assert content_id(nan) == content_id(np.array(["a"], Strings(na_object=np.nan)))
 
 
 def test_functions_of_numpy_count_by_name() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import numpy as np
 
-from mandala_cas.testing.values.kinds import Kind
+from mandala_cas.testing.values.kinds import Kind, first_alike
 from mandala_cas.testing.values.parts import Parts
 from mandala_cas.testing.values.slots import Choice, Elements, Integer, Spelling
 
@@ -55,6 +56,17 @@ def elements_of(dtype: np.dtype[Any], numbers: tuple[int, ...]) -> Array:
     return np.array([choices[number] for number in numbers], dtype)
 
 
+@functools.cache
+def _shown(dtype: str) -> list[bytes]:
+    """Return what tells the elements of six numbers apart: some dtypes have fewer."""
+    return [elements_of(np.dtype(dtype), (number,)).tobytes() for number in range(6)]
+
+
+def normal_numbers(dtype: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the first numbers of the same elements of a dtype."""
+    return first_alike(_shown(dtype), numbers)
+
+
 def laid_out(array: Array, layout: str) -> Array:
     """Return an equal array that lies in memory in another way."""
     if layout == "F":
@@ -85,9 +97,9 @@ def _single(dtype: str, numbers: tuple[int]) -> Array:
     return elements_of(np.dtype(dtype), numbers).reshape(())
 
 
-def _matrix(kind: str, numbers: tuple[int, ...]) -> Array:
+def _matrix(kind: str, dtype: str, numbers: tuple[int, ...]) -> Array:
     """Return an array of one of NumPy's own classes."""
-    made = elements_of(np.dtype("f8"), numbers).reshape(2, 2)
+    made = elements_of(np.dtype(dtype), numbers).reshape(2, 2)
     return made.view(np.matrix) if kind == "matrix" else made
 
 
@@ -97,12 +109,12 @@ def _strings(numbers: tuple[int, ...]) -> Array:
     return np.array(elements_of(np.dtype("U2"), numbers).tolist(), dtypes.StringDType())
 
 
-def _strings_or_none(missing: str, numbers: tuple[int, ...]) -> Array:
+def _strings_or_none(missing: str, coerce: Any, numbers: tuple[int, ...]) -> Array:
     """Return an array of strings of any width, of which the first is missing."""
     dtypes: Any = np.dtypes
-    found = np.nan if missing == "NaN" else None
+    found = {"NaN": np.nan, "None": None, "text": "?"}[missing]
     texts = elements_of(np.dtype("U2"), numbers).tolist()
-    return np.array([found, *texts], dtypes.StringDType(na_object=found))
+    return np.array([found, *texts], dtypes.StringDType(na_object=found, coerce=bool(coerce)))
 
 
 def _objects(parts: list[Any], is_deep: Any) -> Array:
@@ -124,11 +136,12 @@ def _structures(
     return made.view(np.recarray) if kind == "recarray" else made
 
 
-def _masked(dtype: str, numbers: Any, mask: Any, filling: Any) -> Any:
+def _masked(dtype: str, numbers: Any, mask: Any, filling: Any, is_hard: Any) -> Any:
     """Return an array with a mask."""
     data = elements_of(np.dtype(dtype), numbers)
     hidden = np.array([bit % 2 for bit in mask], bool)
-    return np.ma.array(data, mask=hidden, fill_value=elements_of(np.dtype(dtype), filling)[0])
+    fill_value = elements_of(np.dtype(dtype), filling)[0]
+    return np.ma.array(data, mask=hidden, fill_value=fill_value, hard_mask=bool(is_hard))
 
 
 def _generator(kind: str, seed: int, count: int) -> Any:
@@ -158,18 +171,42 @@ def _sparse(name: str, dtype: str, shape: tuple[int, int], columns: Any, numbers
     return made.asformat(kind)
 
 
+def _normal_elements(dtype: str, numbers: Any) -> tuple[Any, ...]:
+    """Return the literals of the same elements of a dtype that come first."""
+    return dtype, normal_numbers(dtype, numbers)
+
+
+def _normal_structures(
+    names: Any, dtypes: tuple[str, str], is_padded: Any, numbers: Any, kind: str
+) -> tuple[Any, ...]:
+    """Return the literals of the same structures that come first."""
+    first, second = dtypes
+    found = (*normal_numbers(first, numbers[:2]), *normal_numbers(second, numbers[2:]))
+    return names, dtypes, is_padded, found, kind
+
+
 _FORMATS: Final = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 _SPARSE: Final = [f"{kind}_{ending}" for kind in _FORMATS for ending in ("array", "matrix")]
 
 ARRAYS: Final[dict[str, Kind]] = {
-    "array": Kind(_array, (Choice(_DTYPES), Choice(_SHAPES), Elements(6), Spelling(_LAYOUTS))),
+    "array": Kind(
+        _array,
+        (Choice(_DTYPES), Choice(_SHAPES), Elements(6), Spelling(_LAYOUTS)),
+        normal=lambda dtype, shape, numbers, layout: (
+            *(dtype, shape, normal_numbers(dtype, numbers), layout),
+        ),
+    ),
     "empty array": Kind(
         lambda dtype, shape: np.zeros(shape, dtype),
         (Choice((*_DTYPES, "O")), Choice(_EMPTY_SHAPES)),
     ),
-    "NumPy scalar": Kind(_scalar, (Choice(_NATIVE), Elements(1)), "single"),
-    "array of no dimensions": Kind(_single, (Choice(_NATIVE), Elements(1)), "single"),
-    "matrix": Kind(_matrix, (Choice(["matrix", "ndarray"]), Elements(4))),
+    "NumPy scalar": Kind(
+        _scalar, (Choice(_NATIVE), Elements(1)), "single", normal=_normal_elements
+    ),
+    "array of no dimensions": Kind(
+        _single, (Choice(_NATIVE), Elements(1)), "single", normal=_normal_elements
+    ),
+    "matrix": Kind(_matrix, (Choice(["matrix", "ndarray"]), Choice(["<f8", ">f8"]), Elements(4))),
     "structures": Kind(
         _structures,
         (
@@ -179,9 +216,21 @@ ARRAYS: Final[dict[str, Kind]] = {
             Elements(4),
             Choice(_CLASSES),
         ),
+        normal=_normal_structures,
     ),
     "masked array": Kind(
-        _masked, (Choice((*_NUMBERS, "?", "U2", "<M8[s]")), Elements(4), Elements(4), Elements(1))
+        _masked,
+        (
+            Choice((*_NUMBERS, "?", "U2", "<M8[s]")),
+            Elements(4),
+            Elements(4),
+            Elements(1),
+            Choice([0, 1]),
+        ),
+        normal=lambda dtype, numbers, mask, filling, is_hard: (
+            *(dtype, normal_numbers(dtype, numbers), tuple(bit % 2 for bit in mask)),
+            *(normal_numbers(dtype, filling), is_hard),
+        ),
     ),
     "dtype": Kind(np.dtype, (Choice((*_DTYPES, "O")),), is_key=True),
     "objects": Kind(_objects, (Parts(count_min=1), Choice([0, 1]))),
@@ -207,4 +256,6 @@ ARRAYS: Final[dict[str, Kind]] = {
 }
 if hasattr(np, "dtypes") and hasattr(np.dtypes, "StringDType"):
     ARRAYS["strings of any width"] = Kind(_strings, (Elements(3),))
-    ARRAYS["strings or none"] = Kind(_strings_or_none, (Choice(["NaN", "None"]), Elements(2)))
+    ARRAYS["strings or none"] = Kind(
+        _strings_or_none, (Choice(["NaN", "None", "text"]), Choice([0, 1]), Elements(2))
+    )

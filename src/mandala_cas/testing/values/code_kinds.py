@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from mandala_cas.testing.values import classes
-from mandala_cas.testing.values.kinds import Kind
+from mandala_cas.testing.values.kinds import Kind, first_alike
 from mandala_cas.testing.values.parts import Part, Parts
 from mandala_cas.testing.values.slots import Choice, Elements, Integer
 
@@ -156,6 +156,9 @@ IMAGES: Final[dict[str, Kind]] = {
             Choice([(6, 1), (1, 6), (2, 3), (3, 2)]),
             Elements(6),
             Choice([*_INFO]),
+        ),
+        normal=lambda mode, size, numbers, info: (
+            *(mode, size, first_alike([_PIXELS[mode](n) for n in range(6)], numbers), info),
         ),
     ),
 }

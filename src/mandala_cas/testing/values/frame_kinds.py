@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
-from mandala_cas.testing.values.kinds import Kind
+from mandala_cas.testing.values.kinds import Kind, first_alike
 from mandala_cas.testing.values.parts import Parts
 from mandala_cas.testing.values.slots import Choice, Elements, Spelling
 
@@ -116,6 +116,22 @@ _METADATA: Final[Mapping[str, Any]] = {"": None, "a": {b"a": b"1"}, "b": {b"a": 
 _WAYS: Final = ("whole", "chunks", "slice")
 
 
+def _normal(columns: Mapping[str, Column], kind: str, numbers: Numbers) -> Numbers:
+    """Return the first numbers of the same elements of a column."""
+    return first_alike([repr(element) for element in columns[kind][0]], numbers)
+
+
+def _normal_labels(*literals: Any) -> tuple[Any, ...]:
+    """Return the literals of the same labels that come first; the numbers are the last of them."""
+    *others, numbers = literals
+    return (*others, first_alike(_LABELS, numbers))
+
+
+def _normal_column(kind: str, numbers: Numbers, *ways: str) -> tuple[Any, ...]:
+    """Return the literals of the same column of Arrow that come first."""
+    return (kind, _normal(ARROW, kind, numbers), *ways)
+
+
 def _polars_series(name: str, kind: str, numbers: Numbers, way: str) -> Any:
     """Return a series of Polars, which was put together in one of some ways."""
     values, dtype = POLARS[kind]
@@ -180,28 +196,38 @@ _NOTES: Final = [("", ""), ("a", ""), ("b", ""), ("", "a"), ("", "b")]
 
 FRAMES: Final[dict[str, Kind]] = {
     "Polars series": Kind(
-        _polars_series, (Choice(["", "a", "b"]), Choice([*POLARS]), Elements(ROWS), Spelling(_WAYS))
+        _polars_series,
+        (Choice(["", "a", "b"]), Choice([*POLARS]), Elements(ROWS), Spelling(_WAYS)),
+        normal=lambda name, kind, numbers, way: (name, kind, _normal(POLARS, kind, numbers), way),
     ),
     "Polars frame": Kind(_polars_frame, (Parts(1, 3, ("Polars column",)), Choice(_NAMES))),
     "Polars column": Kind(
         lambda kind, numbers, way: _polars_series("", kind, numbers, way),
         (Choice([*POLARS]), Elements(ROWS), Spelling(_WAYS)),
+        normal=lambda kind, numbers, way: (kind, _normal(POLARS, kind, numbers), way),
     ),
     "Polars dtype": Kind(lambda kind: POLARS[kind][1](), (Choice([*POLARS]),), is_key=True),
     "Arrow array": Kind(
         lambda kind, numbers, way: _arrow_array(kind, numbers, is_sliced=way == "slice"),
         (Choice([*ARROW]), Elements(ROWS), Spelling(["whole", "slice"])),
         "arrow",
+        normal=_normal_column,
     ),
     "Arrow chunks": Kind(
-        _arrow_chunks, (Choice([*ARROW]), Elements(ROWS), Spelling(_WAYS)), "arrow"
+        _arrow_chunks,
+        (Choice([*ARROW]), Elements(ROWS), Spelling(_WAYS)),
+        "arrow",
+        normal=_normal_column,
     ),
     "Arrow dictionary": Kind(
         _dictionary,
         (Choice(["uvw", "wuv", "uvwx"]), Choice([0, 1]), Choice(["int8", "int32"]), Elements(ROWS)),
+        normal=_normal_labels,
     ),
     "Arrow scalar": Kind(
-        lambda kind, numbers: _arrow_array(kind, numbers)[0], (Choice([*ARROW]), Elements(1))
+        lambda kind, numbers: _arrow_array(kind, numbers)[0],
+        (Choice([*ARROW]), Elements(1)),
+        normal=_normal_column,
     ),
     "Arrow type": Kind(lambda kind: ARROW[kind][1](), (Choice([*ARROW]),), is_key=True),
     "Arrow table": Kind(
@@ -218,9 +244,14 @@ FRAMES: Final[dict[str, Kind]] = {
             [_dictionary(order, is_ordered, "int32", numbers)]
         ),
         (Choice(["uvw", "wuv", "uvwx"]), Choice([0, 1]), Elements(ROWS)),
+        normal=_normal_labels,
     ),
     # Like the chunks, but never exchanged for an array: a table has no such column.
-    "Arrow column": Kind(_arrow_chunks, (Choice([*ARROW]), Elements(ROWS), Spelling(_WAYS))),
+    "Arrow column": Kind(
+        _arrow_chunks,
+        (Choice([*ARROW]), Elements(ROWS), Spelling(_WAYS)),
+        normal=_normal_column,
+    ),
     "Arrow schema": Kind(
         lambda fields, note: pa.schema(fields, _METADATA[note]),
         (Parts(0, 3, ("Arrow field",)), Choice([*_METADATA])),

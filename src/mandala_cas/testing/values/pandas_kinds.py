@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mandala_cas.testing.values.array_kinds import elements_of
-from mandala_cas.testing.values.kinds import Kind
+from mandala_cas.testing.values.kinds import Kind, first_alike
 from mandala_cas.testing.values.parts import Part, Parts
 from mandala_cas.testing.values.slots import Choice, Elements, Integer, Spelling
 
@@ -119,6 +119,19 @@ COLUMNS: Final[Mapping[str, Callable[[Numbers], Any]]] = {
     "arrow lists": _arrow(_LISTS, lambda: pa.list_(pa.int8())),
     "arrow structs": _arrow(_STRUCTS, lambda: pa.struct([("a", pa.int8()), ("b", pa.string())])),
 }
+
+
+@functools.cache
+def _shown(name: str) -> list[str]:
+    """Return what tells the elements of six numbers apart: some columns have fewer."""
+    return [repr(list(COLUMNS[name]((number,)))) for number in range(6)]
+
+
+def _normal_column(name: str, numbers: Numbers) -> tuple[Any, ...]:
+    """Return the literals of the same column that come first."""
+    return name, first_alike(_shown(name), numbers)
+
+
 _FREQUENCIES: Final = ("", "D", "B", "2D", "MS", "W-WED", "h", "bh")
 _LABEL_MAKERS: Final[Mapping[str, Callable[[int], Any]]] = {
     "letters": lambda count: pd.Index(list("abc")[:count]),
@@ -200,21 +213,30 @@ _ZONE: Final = Choice(["", "UTC", "Europe/Berlin", "Europe/Paris"])
 
 TABLES: Final[dict[str, Kind]] = {
     "column": Kind(
-        lambda name, numbers: COLUMNS[name](numbers), (Choice([*COLUMNS]), Elements(ROWS))
+        lambda name, numbers: COLUMNS[name](numbers),
+        (Choice([*COLUMNS]), Elements(ROWS)),
+        normal=_normal_column,
     ),
     "level": Kind(
         lambda name, numbers: COLUMNS[name](numbers),
         (Choice(["<i8", "str", "<M8[s]"]), Elements(ROWS)),
+        normal=_normal_column,
     ),
     "categorical": Kind(
-        _categorical, (Choice(["uvw", "wuv", "uvwx"]), Choice([0, 1]), Elements(ROWS))
+        _categorical,
+        (Choice(["uvw", "wuv", "uvwx"]), Choice([0, 1]), Elements(ROWS)),
+        normal=lambda order, is_ordered, numbers: (
+            *(order, is_ordered, first_alike(_LABELS, numbers)),
+        ),
     ),
     "index": Kind(
         lambda column, name: pd.Index(column, name=name, copy=True),
         (Part(("column of an index", "categorical")), _NAME),
     ),
     "column of an index": Kind(
-        lambda name, numbers: COLUMNS[name](numbers), (Choice(_HASHED), Elements(ROWS))
+        lambda name, numbers: COLUMNS[name](numbers),
+        (Choice(_HASHED), Elements(ROWS)),
+        normal=_normal_column,
     ),
     "range index": Kind(
         lambda start, step, name: pd.RangeIndex(start, start + 3 * step, step, name=name),

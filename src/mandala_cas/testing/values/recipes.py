@@ -57,9 +57,10 @@ class Cookbook:
     def normal(self, recipe: Recipe) -> Recipe:
         """Return the one of all recipes of the same value that stands for them."""
         name, *literals = recipe
-        slots = self._kinds[name].slots
-        pairs = zip(slots, literals, strict=True)
-        return (name, *[slot.normal(literal, self) for slot, literal in pairs])
+        kind = self._kinds[name]
+        pairs = zip(kind.slots, literals, strict=True)
+        found = tuple(slot.normal(literal, self) for slot, literal in pairs)
+        return (name, *(found if kind.normal is None else kind.normal(*found)))
 
     def of_kinds(self, *names: str) -> Recipes:
         """Return a strategy of recipes of these kinds, with small parts."""
