@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,24 @@ class FailingFileSystem(MemoryFileSystem):  # type: ignore[misc] # fsspec has no
         raise self.error
 
     find = ls = info = cat_file = pipe_file = rm_file = open = _fail
+
+
+class AzureCode(str, Enum):  # noqa: UP042 (theirs is one, and its text is not its value)
+    """Codes as Azure's library has them."""
+
+    BUSY = "ServerBusy"
+    OVERTAKEN = "InvalidBlockList"
+
+
+class AzureError(Exception):
+    """Stands for what that library raises."""
+
+    __module__ = "azure.core.exceptions"
+
+    def __init__(self, code: AzureCode) -> None:
+        """Fail with a code."""
+        super().__init__("The request failed.")
+        self.error_code = code
 
 
 def refused(code: str, status: int = 403) -> ClientError:
@@ -152,6 +171,8 @@ def test_expired_credentials_are_told_from_denied_ones(
         pytest.param(ConnectionResetError("reset by peer"), id="ConnectionResetError"),
         pytest.param(refused("SlowDown", 503), id="SlowDown"),
         pytest.param(refused("SomethingNew", 503), id="503"),
+        pytest.param(AzureError(AzureCode.BUSY), id="ServerBusy"),
+        pytest.param(AzureError(AzureCode.OVERTAKEN), id="another writer came first"),
         pytest.param(OSError(errno.EBUSY, "SlowDown"), id="EBUSY"),
         pytest.param(
             EndpointConnectionError(endpoint_url="http://x", error=ConnectionResetError()),
@@ -187,6 +208,7 @@ def test_a_store_that_does_not_answer_may_be_asked_again(
             id="a refusal within what botocore raises",
         ),
         pytest.param(OSError(errno.EIO, "broken"), id="EIO"),
+        pytest.param(ValueError("Bad Request: b/x/o\nan invalid one"), id="what gcsfs says"),
         pytest.param(
             obstore_error("GenericError", "HTTP error\n HttpError {\n kind: Connect,"),
             id="what obstore says",
