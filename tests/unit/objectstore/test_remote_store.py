@@ -19,6 +19,7 @@ from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableErro
 from mandala_cas.objectstore.filesystems import make_filesystem
 from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.remote import RemoteObjectStore
+from mandala_cas.objectstore.tree import STREAMED_MIN
 
 USES: dict[str, Callable[[RemoteObjectStore], object]] = {
     "list": lambda store: list(store.list("")),
@@ -234,6 +235,23 @@ def test_a_mistake_of_ours_passes_as_it_is() -> None:
     """Only what is the store's answer is translated."""
     with pytest.raises(ZeroDivisionError):
         failing(ZeroDivisionError()).get("a")
+
+
+@pytest.mark.parametrize("protocol", ["s3", "gs", "az"])
+def test_a_large_object_can_be_put_through_any_package(protocol: str) -> None:
+    """A protocol does not tell whether the file system has a way to send pieces, and which."""
+
+    class Other(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types
+        """Speaks the protocol, and knows one way to put an object."""
+
+    Other.protocol = protocol
+    store = RemoteObjectStore.on_filesystem(
+        Other(global_store=False, skip_instance_cache=True), "bucket/team"
+    )
+
+    store.put("a", [bytes(STREAMED_MIN), b"!"])
+
+    assert store.get_range("a", STREAMED_MIN - 1, 9) == b"\0!"
 
 
 def test_a_refused_range_is_past_the_end_only_if_the_size_says_so() -> None:
