@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import s3fs
+from tests.integration.lines import Line
 from tests.integration.uses import EVERY_USE
 
 from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.objectstore import fsspec_tree, remote, s3_parts
+from mandala_cas.objectstore.filesystems import close_filesystem
 from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.opening import open_object_store
 from mandala_cas.objectstore.remote import RemoteObjectStore
@@ -262,6 +264,34 @@ def test_a_large_object_that_fails_half_way_leaves_nothing(
     assert list(store.list("")) == []
     bucket = store.url.split("/")[2]
     assert fs.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("botocore_attempts", [1, 2])
+def test_a_part_that_is_sent_again_is_sent_whole(
+    s3_server: S3Server, s3_url: str, monkeypatch: pytest.MonkeyPatch, botocore_attempts: int
+) -> None:
+    """Also by s3fs, which a user may have told to insist, and which does not rewind what it sends.
+
+    The last part may have any size, so that nobody would notice if it were empty.
+    """
+    fs = s3fs.S3FileSystem(
+        **s3_server.storage_options,
+        config_kwargs={"retries": {"mode": "standard", "total_max_attempts": botocore_attempts}},
+        skip_instance_cache=True,
+    )
+    fs.retries = 3 - botocore_attempts
+    store = RemoteObjectStore.on_filesystem(fs, s3_url.removeprefix("s3://"))
+    store.put("warm", [b""])
+    data = random.Random(0).randbytes((16 << 20) + 3)  # noqa: S311 (no secret)
+    line = Line(monkeypatch)
+
+    # The first begins the upload, four are parts, of which the last was sent last.
+    line.cut(4, "answer")
+    store.put("blobs/ab/cd", [data])
+
+    assert len(line.methods) == 7
+    assert store.get("blobs/ab/cd") == data
+    close_filesystem(fs)
 
 
 def test_a_root_may_hold_what_means_something_to_fsspec(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Final
 
 # Too much was asked at once, or the server has lost its way for a moment.
@@ -21,6 +22,8 @@ _TEMPORARY_CODES: Final = frozenset(
         "504",
         "BandwidthLimitExceeded",
         "InternalError",
+        # Of Azure: another writer of the same object came first, which threw our blocks away.
+        "InvalidBlockList",
         "OperationTimedOut",
         "RequestLimitExceeded",
         "RequestTimeout",
@@ -65,8 +68,9 @@ _PAST_END: Final = "Wanted range starting at"
 _KIND: Final = re.compile(r"\bkind: (Timeout|Interrupted)\b")
 # Without credentials it asks the machine it runs on, which is in no cloud.
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
-# gcsfs keeps no code either, of an answer that denies.
+# gcsfs keeps no code either, of an answer that denies or that does not understand.
 _FORBIDDEN: Final = "Forbidden: "
+_BAD_REQUEST: Final = "Bad Request: "
 
 
 def codes_of(error: BaseException) -> frozenset[str]:
@@ -79,8 +83,10 @@ def codes_of(error: BaseException) -> frozenset[str]:
             found.add(str(response.get("ResponseMetadata", {}).get("HTTPStatusCode")))
         for attribute in ("code", "status", "status_code", "error_code"):
             value = getattr(link, attribute, None)
-            if isinstance(value, str | int):
-                found.add(str(value))
+            # Azure's are members of an enumeration, which say more of themselves than the code.
+            plain = value.value if isinstance(value, Enum) else value
+            if isinstance(plain, str | int):
+                found.add(str(plain))
         found |= _codes_in(str(link))
     return frozenset(found)
 
@@ -105,6 +111,8 @@ def _codes_in(text: str) -> set[str]:
     """Return the codes that stand in the text of an error, where its library has them nowhere."""
     if text.startswith(_FORBIDDEN):
         return {"403"}
+    if text.startswith(_BAD_REQUEST):
+        return {"400"}
     if any(address in text for address in _METADATA):
         return {"401"}
     if _PAST_END in text:

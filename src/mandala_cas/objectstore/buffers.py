@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from typing import Final
 
@@ -48,6 +48,59 @@ def size_of(parts: Parts) -> int:
 def repeatable(parts: Iterable[Buffer]) -> Parts:
     """Return ``parts`` as something that can be gone through again, without a copy of its bytes."""
     return parts if isinstance(parts, Pieces) else tuple(parts)
+
+
+class Body(io.BytesIO):
+    """What one request carries, as a file: sent little by little, and again where need be.
+
+    A library below copies bytes that it is given at once as often as it likes, up to thrice; of a
+    file it has no more in memory than it is sending. Nobody closes one, for its request may have to
+    be repeated, and whoever repeats it goes back to the start.
+    """
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it has."""
+        with self.getbuffer() as view:
+            return view.nbytes
+
+    def close(self) -> None:
+        """Stay as it is: some versions of aiohttp close what they have sent."""
+
+
+def cut(parts: Parts, size: int) -> Iterator[Body]:
+    """Yield the concatenation in pieces of ``size`` bytes; the last one may have fewer.
+
+    Each is made when it is asked for, from one of the ``parts`` at a time.
+    """
+    body, left = Body(), 0
+    for part in parts:
+        view = flat(part)
+        while view.nbytes:
+            if left == 0:
+                body, left = _room(size), size
+            taken = view[:left]
+            view = view[taken.nbytes :]
+            body.write(taken)
+            left -= taken.nbytes
+            if left == 0:
+                body.seek(0)
+                yield body
+                # Or it would stay beside the next one, while that is made.
+                body = Body()
+    if left:
+        body.truncate()
+        body.seek(0)
+        yield body
+
+
+def _room(size: int) -> Body:
+    """Return a body that has its memory: to grow little by little would take more."""
+    body = Body()
+    body.seek(size - 1)
+    body.write(b"\0")
+    body.seek(0)
+    return body
 
 
 def new_buffer(size: int) -> memoryview:

@@ -16,6 +16,9 @@ from mandala_cas.errors import UsageError
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
+Call = tuple[tuple[object, ...], dict[str, object]]
+"""Arguments by position, and by name."""
+
 _EXTRAS: Final = {
     "gs": "gcs",
     "gcs": "gcs",
@@ -128,9 +131,24 @@ def ask_each(
     ]
     if not fs.async_impl:
         return [_outcome(getattr(fs, method), *call) for call in calls]
+    return run_each(fs, getattr(fs, "_" + method), calls)
+
+
+def run_each(
+    fs: AbstractFileSystem, ask: Callable[..., Coroutine[Any, Any, Any]], calls: Sequence[Call]
+) -> list[Any]:
+    """Return what ``ask`` gives for each of the calls, or raised, where ``fs`` does its work."""
     from fsspec.asyn import sync  # noqa: PLC0415 (heavy)
 
-    answers: list[Any] = sync(fs.loop, _gather, getattr(fs, "_" + method), calls)
+    answers: list[Any] = sync(fs.loop, _gather, ask, calls)
+    return answers
+
+
+def first_error_raised(answers: list[Any]) -> list[Any]:
+    """Return the answers, or raise the first of them that is an exception."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
     return answers
 
 
@@ -158,7 +176,7 @@ def _outcome(
 
 async def _gather(
     ask: Callable[..., Coroutine[Any, Any, Any]],
-    calls: Sequence[tuple[tuple[object, ...], dict[str, object]]],
+    calls: Sequence[Call],
 ) -> list[Any]:
     """Ask all, so many at a time; return the answers in the order of the questions."""
     import asyncio  # noqa: PLC0415 (heavy)

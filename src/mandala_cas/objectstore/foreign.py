@@ -152,7 +152,7 @@ class Border:
                 name=name,
                 bucket=self.bucket,
             )
-        if isinstance(error, OSError | TimeoutError) or _is_foreign(error):
+        if isinstance(error, OSError | TimeoutError) or _is_foreign(error) or "400" in codes:
             return StoreUnavailableError(
                 f"{failed}: it does not answer as it should ({self._reason(error)}); nothing was "
                 "lost, try again later",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.errors import UsageError
 from mandala_cas.objectstore.api import Capabilities, ObjectInfo, Parts
+from mandala_cas.objectstore.azure_blocks import put_in_blocks
 from mandala_cas.objectstore.buffers import joined, size_of
 from mandala_cas.objectstore.filesystems import ask_each, close_filesystem, remake_filesystem
+from mandala_cas.objectstore.gcs_session import put_in_session
 from mandala_cas.objectstore.layout import LOCAL, TEMPORARY
 from mandala_cas.objectstore.names import check_name, is_name
 from mandala_cas.objectstore.protocols import promises_of
@@ -23,8 +25,15 @@ from mandala_cas.objectstore.tree import STREAMED_MIN, Asked
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
-# Where fsspec can take back what it has sent of an object.
-_STREAMED: Final = frozenset({"s3", "s3a"})
+Upload = Callable[["AbstractFileSystem", str, Parts], None]
+
+# How a large object is sent by the packages that can send one piece by piece, and show none of them
+# before the last. Not by protocol: other packages speak the same ones.
+_UPLOADS: Final[Mapping[str, Upload]] = {
+    "s3fs": put_in_parts,
+    "gcsfs": put_in_session,
+    "adlfs": put_in_blocks,
+}
 # Whose listing of a bucket that is not there looks like one of an empty bucket.
 _SILENT: Final = frozenset({"az", "abfs", "abfss"})
 
@@ -117,10 +126,12 @@ class FsspecTree:
         """Store an object in the way that shows no half of it."""
         if not self._promises.atomic_put:
             self._write_renamed(self.path(name), joined(parts))
-        elif size_of(parts) < STREAMED_MIN or self.protocol not in _STREAMED:
+            return
+        upload = _upload_of(self.fs) if size_of(parts) >= STREAMED_MIN else None
+        if upload is None:
             self.ask("pipe_file", self.path(name), joined(parts))
         else:
-            put_in_parts(self.fs, self.path(name), parts)
+            upload(self.fs, self.path(name), parts)
 
     def write_each(self, objects: Mapping[str, bytes]) -> list[Any]:
         """Store all, at the same time where the file system can."""
@@ -274,6 +285,12 @@ def has_move(fs: AbstractFileSystem) -> bool:
     from fsspec.spec import AbstractFileSystem as Base  # noqa: PLC0415 (heavy)
 
     return type(fs).mv is not Base.mv
+
+
+def _upload_of(fs: AbstractFileSystem) -> Upload | None:
+    """Return how a large object is sent through ``fs``; None where it can only be sent at once."""
+    packages = [cls.__module__.partition(".")[0] for cls in type(fs).__mro__]
+    return next((_UPLOADS[package] for package in packages if package in _UPLOADS), None)
 
 
 def _modified(entry: Mapping[str, Any]) -> float | None:

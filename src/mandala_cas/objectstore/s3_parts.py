@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.objectstore.api import Parts
-from mandala_cas.objectstore.buffers import flat, size_of
-from mandala_cas.objectstore.filesystems import ask_each
+from mandala_cas.objectstore.buffers import Body, cut, size_of
+from mandala_cas.objectstore.filesystems import ask_each, first_error_raised
 from mandala_cas.objectstore.tree import PIECE_SIZE
 
 if TYPE_CHECKING:
@@ -40,18 +40,19 @@ def put_in_parts(fs: AbstractFileSystem, path: str, parts: Parts) -> None:
         whole = {**place, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
         _ask(fs, "complete_multipart_upload", [whole])
     except BaseException:
-        # What was sent so far costs money for as long as it lies there.
+        # What was sent so far costs money for as long as it lies there. A process that dies before
+        # leaves it to a rule of the bucket; nobody sees it, and no later upload is disturbed by it.
         with suppress(Exception):
             _ask(fs, "abort_multipart_upload", [{**place, "UploadId": upload}])
         raise
 
 
 def _send_wave(
-    fs: AbstractFileSystem, upload: Mapping[str, Any], pieces: Iterator[bytes], first_number: int
+    fs: AbstractFileSystem, upload: Mapping[str, Any], pieces: Iterator[Body], first_number: int
 ) -> list[dict[str, Any]]:
     """Send the next few parts at the same time; return what says that they are there."""
     requests = [
-        {**upload, "PartNumber": number, "Body": piece}
+        {**upload, "PartNumber": number, "Body": _sendable(fs, piece)}
         for number, piece in enumerate(islice(pieces, _CONCURRENT_MAX), first_number)
     ]
     answers = _ask(fs, "upload_part", requests) if requests else []
@@ -65,27 +66,16 @@ def _send_wave(
     ]
 
 
-def cut(parts: Parts, size: int) -> Iterator[bytes]:
-    """Yield the concatenation in pieces of ``size`` bytes; the last one may have fewer."""
-    piece = bytearray()
-    for part in parts:
-        view = flat(part)
-        while view.nbytes:
-            taken = view[: size - len(piece)]
-            view = view[taken.nbytes :]
-            piece += taken
-            if len(piece) == size:
-                yield bytes(piece)
-                piece.clear()
-    if piece:
-        yield bytes(piece)
+def _sendable(fs: AbstractFileSystem, piece: Body) -> Body | bytes:
+    """Return a piece as s3fs may be given it.
+
+    botocore goes back to the start of a file before it sends it again. s3fs does not: told to try
+    again, as a file system that was handed in may be, it would send what is left, which is nothing.
+    """
+    return piece if getattr(fs, "retries", None) == 1 else piece.getvalue()
 
 
 def _ask(fs: AbstractFileSystem, method: str, requests: Sequence[dict[str, Any]]) -> list[Any]:
     """Send requests of one kind at the same time; return the answers, or raise the first error."""
     keywords = {keyword: [request[keyword] for request in requests] for keyword in requests[0]}
-    answers = ask_each(fs, "call_s3", [(method,)] * len(requests), **keywords)
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return answers
+    return first_error_raised(ask_each(fs, "call_s3", [(method,)] * len(requests), **keywords))

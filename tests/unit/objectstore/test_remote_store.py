@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mandala_cas.errors import MandalaError, NotFoundError, StoreUnavailableErro
 from mandala_cas.objectstore.filesystems import make_filesystem
 from mandala_cas.objectstore.fsspec_tree import FsspecTree
 from mandala_cas.objectstore.remote import RemoteObjectStore
+from mandala_cas.objectstore.tree import STREAMED_MIN
 
 USES: dict[str, Callable[[RemoteObjectStore], object]] = {
     "list": lambda store: list(store.list("")),
@@ -55,6 +57,24 @@ class FailingFileSystem(MemoryFileSystem):  # type: ignore[misc] # fsspec has no
         raise self.error
 
     find = ls = info = cat_file = pipe_file = rm_file = open = _fail
+
+
+class AzureCode(str, Enum):  # noqa: UP042 (theirs is one, and its text is not its value)
+    """Codes as Azure's library has them."""
+
+    BUSY = "ServerBusy"
+    OVERTAKEN = "InvalidBlockList"
+
+
+class AzureError(Exception):
+    """Stands for what that library raises."""
+
+    __module__ = "azure.core.exceptions"
+
+    def __init__(self, code: AzureCode) -> None:
+        """Fail with a code."""
+        super().__init__("The request failed.")
+        self.error_code = code
 
 
 def refused(code: str, status: int = 403) -> ClientError:
@@ -152,6 +172,8 @@ def test_expired_credentials_are_told_from_denied_ones(
         pytest.param(ConnectionResetError("reset by peer"), id="ConnectionResetError"),
         pytest.param(refused("SlowDown", 503), id="SlowDown"),
         pytest.param(refused("SomethingNew", 503), id="503"),
+        pytest.param(AzureError(AzureCode.BUSY), id="ServerBusy"),
+        pytest.param(AzureError(AzureCode.OVERTAKEN), id="another writer came first"),
         pytest.param(OSError(errno.EBUSY, "SlowDown"), id="EBUSY"),
         pytest.param(
             EndpointConnectionError(endpoint_url="http://x", error=ConnectionResetError()),
@@ -187,6 +209,7 @@ def test_a_store_that_does_not_answer_may_be_asked_again(
             id="a refusal within what botocore raises",
         ),
         pytest.param(OSError(errno.EIO, "broken"), id="EIO"),
+        pytest.param(ValueError("Bad Request: b/x/o\nan invalid one"), id="what gcsfs says"),
         pytest.param(
             obstore_error("GenericError", "HTTP error\n HttpError {\n kind: Connect,"),
             id="what obstore says",
@@ -212,6 +235,23 @@ def test_a_mistake_of_ours_passes_as_it_is() -> None:
     """Only what is the store's answer is translated."""
     with pytest.raises(ZeroDivisionError):
         failing(ZeroDivisionError()).get("a")
+
+
+@pytest.mark.parametrize("protocol", ["s3", "gs", "az"])
+def test_a_large_object_can_be_put_through_any_package(protocol: str) -> None:
+    """A protocol does not tell whether the file system has a way to send pieces, and which."""
+
+    class Other(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types
+        """Speaks the protocol, and knows one way to put an object."""
+
+    Other.protocol = protocol
+    store = RemoteObjectStore.on_filesystem(
+        Other(global_store=False, skip_instance_cache=True), "bucket/team"
+    )
+
+    store.put("a", [bytes(STREAMED_MIN), b"!"])
+
+    assert store.get_range("a", STREAMED_MIN - 1, 9) == b"\0!"
 
 
 def test_a_refused_range_is_past_the_end_only_if_the_size_says_so() -> None:
