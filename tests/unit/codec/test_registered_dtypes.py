@@ -14,6 +14,7 @@ from mandala_cas.codec.array_data import data_of
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.digests import Digests
+from mandala_cas.codec.encoder import Data
 from mandala_cas.codec.registered_dtypes import registered_data
 from mandala_cas.codec.registry import default_registry
 from mandala_cas.errors import UnsupportedFormatError, UsageError
@@ -127,7 +128,10 @@ def test_ids_of_tensors_and_of_arrays_agree_on_the_bits(ml_dtypes: Any) -> None:
 
     expected = np.array([0x3FC0, 0x8000, 0x7FC0], "<u2")
 
-    assert bytes(registered_data(found).buffer) == bytes(data_of(expected).buffer)
+    one, other = registered_data(found), data_of(expected)
+    assert isinstance(one, Data)
+    assert isinstance(other, Data)
+    assert bytes(one.buffer) == bytes(other.buffer)
 
 
 def test_arrays_come_back_to_the_bit(ml_dtypes: Any) -> None:
