@@ -18,10 +18,10 @@ def new_hasher(size: int) -> blake3:
     The threads are its own. blake3's shared ones (``AUTO``) do not survive a fork: a child
     process that hashes with them waits for ever.
     """
-    return blake3(max_threads=_thread_count() if size >= _THREADED_MIN else 1)
+    return blake3(max_threads=thread_count() if size >= _THREADED_MIN else 1)
 
 
-def _thread_count() -> int:
+def thread_count() -> int:
     """Return how many threads may run at the same time here."""
     available = getattr(os, "sched_getaffinity", None)
     count = len(available(0)) if available is not None else os.cpu_count() or 1

@@ -87,6 +87,18 @@ def test_pieces_are_sealed_as_their_sum_is() -> None:
         assert seal(Kind.VALUE, {"a": 1}, pieces_of(data, 70_001)).to_bytes() == whole
 
 
+def test_the_number_of_threads_changes_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two machines that merge the same, both make the same object."""
+    data = b"".join(number.to_bytes(4, "little") for number in range(5 << 20))
+    frames: list[bytes] = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(compression, "thread_count", lambda count=count: count)
+        frames.append(frame_of(data))
+
+    assert frames[0] == frames[1] == frames[2]
+    assert decompressed("it", memoryview(frames[0]), len(data))[0] == data
+
+
 @pytest.mark.parametrize(
     "data",
     [
