@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from io import BufferedWriter
@@ -36,6 +37,18 @@ def write_file(platform: Platform, path: Path, parts: Iterable[Buffer]) -> None:
         with suppress(OSError):
             platform.unlink(path)
         raise
+
+
+def begin_writeback(descriptor: int, offset: int, size: int) -> None:
+    """Have the disk begin with what was just written to a file, and do not wait for it.
+
+    A sync that comes later has the less to do. Where the system cannot be told, nothing is done.
+    """
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is not None:
+        # Linux drops what is on the disk already, and begins to write what is not: here all of it.
+        with suppress(OSError):
+            advise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
 
 
 def publish(platform: Platform, temporary: Path, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 They are on this machine's disk, not in memory, and a flush into a directory of the same file
 system links them into place. Nothing waits for the disk before a flush: the end of the process
-does not take back what was written.
+does not take back what was written. But the disk is at work by then, or the flush would wait long.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.api import Buffer, Pieces
 from mandala_cas.objectstore.buffers import fill, flat, new_buffer
 from mandala_cas.objectstore.disk import reading, writing
+from mandala_cas.objectstore.files import begin_writeback
 from mandala_cas.objectstore.maps import map_file
 from mandala_cas.objectstore.platforms import running_platform
 
 _RANDOM_SIZE: Final = 16
 _PIECE_SIZE: Final = 4 << 20
+_BEGUN_AT_ONCE: Final = 16 << 20
 
 
 class SpooledValue:
@@ -134,21 +136,31 @@ class Spool:
         self._journal.live(writer)
         folder = self._journal.directory / SPOOL_FOLDER
         path = folder / f"{writer.hex()}-{self._draw(_RANDOM_SIZE).hex()}"
-        size = 0
+        size = begun = 0
         with writing(path.name, folder):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 # Not private: linked into the store it is an object like any other.
                 with path.open("xb", buffering=0) as file:
-                    for part in parts:
-                        view = flat(part)
-                        size += view.nbytes
-                        _write_all(file.write, view)
+                    for part in _no_larger(parts, _BEGUN_AT_ONCE):
+                        size += part.nbytes
+                        _write_all(file.write, part)
+                        if size - begun >= _BEGUN_AT_ONCE:
+                            begin_writeback(file.fileno(), begun, size - begun)
+                            begun = size
             except BaseException:
                 with suppress(OSError):
                     path.unlink()
                 raise
             return SpooledValue(path, size)
+
+
+def _no_larger(parts: Iterable[Buffer], size: int) -> Iterator[memoryview]:
+    """Yield the concatenation in views of ``size`` bytes at most."""
+    for part in parts:
+        view = flat(part)
+        for start in range(0, view.nbytes, size):
+            yield view[start : start + size]
 
 
 def _write_all(write: Callable[[memoryview], int | None], data: memoryview) -> None:

@@ -95,6 +95,30 @@ def test_a_value_that_was_recorded_stays_until_it_is_removed(spool: Spool, tmp_p
     assert files(tmp_path) == []
 
 
+def test_the_disk_begins_before_all_is_written(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the flush, which waits for it, would take as long again as the writing."""
+    begun: list[tuple[int, int]] = []
+
+    def note(descriptor: int, offset: int, size: int, advice: int) -> None:
+        """Note what is asked for, of what is in the file by then; some file systems refuse."""
+        del advice
+        assert os.fstat(descriptor).st_size == offset + size
+        begun.append((offset, size))
+        raise OSError("not here")
+
+    monkeypatch.setattr(spool_module, "_BEGUN_AT_ONCE", 10)
+    monkeypatch.setattr(os, "posix_fadvise", note, raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", 4, raising=False)
+    parts = (b"head", bytes(range(25)), b"tail")
+
+    spooled = spool.write(parts)
+
+    assert spooled.path.read_bytes() == b"".join(parts)
+    assert begun == [(0, 14), (14, 10)]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_removes_nothing_of_its_parents(spool: Spool, tmp_path: Path) -> None:
     """It lets go of what it inherited; the parent has yet to write it."""
