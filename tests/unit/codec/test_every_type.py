@@ -36,10 +36,8 @@ LOST_IN_PICKLES: Final = re.compile("'Generator'" if np.__version__.startswith("
 # What else is lost where Arrow is asked for a copy: whether the keys of a map are sorted.
 LOST_IN_COPIES: Final = re.compile(f"'sorted map'|{LOST_IN_PICKLES.pattern}")
 
-# What is there twice is a copy, and the copy of a generator of NumPy 1 has a seed of its own.
-_SPAWNS_ANEW: Final = re.compile(
-    "'twice'.*'Generator'" if np.__version__.startswith("1.") else "(?!)"
-)
+# What is there twice may be a copy: of a generator of NumPy 1 it would spawn others.
+_LOST_IN_TWINS: Final = re.compile(f"'twice'.*(?:{LOST_IN_COPIES.pattern})")
 
 every_kind = pytest.mark.parametrize("kind", values.kinds())
 
@@ -76,7 +74,7 @@ def assert_comes_back(recipe: Recipe) -> None:
 
 def assert_same_id(recipe: Recipe) -> None:
     """Check that every way of making a value gives one id."""
-    if _SPAWNS_ANEW.search(repr(recipe)):
+    if _LOST_IN_TWINS.search(repr(recipe)):
         return
     value = values.build(recipe)
     found = content_id(value)
