@@ -1,41 +1,43 @@
-"""The work of a call that has to run: what is stored before its body, and what after."""
+"""The work of a call that has to run: what is stored before its body, and what after.
+
+In three steps, so that whoever runs the body in another way (awaiting it, say) can do the second:
+take the inputs, run the body, take the outputs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.annotations import NO_NOTE, Note
 from mandala_cas.memo.book import CallBook, Prepared
-from mandala_cas.memo.context import Session, run_in_body
-from mandala_cas.memo.definition import Definition
+from mandala_cas.memo.context import run_in_body
 from mandala_cas.memo.inspection import Inspection
 from mandala_cas.memo.outputs import name_outputs
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.registry import register
+from mandala_cas.memo.request import Request
 from mandala_cas.memo.unwrapping import unwrap, unwrap_held
 from mandala_cas.model.entries import CallRecord, Slot
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, output_history_id
+from mandala_cas.model.ids import ContentId, output_history_id
 from mandala_cas.model.refs import Ref
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NewCall:
-    """A call that is not on record under its history.
+class Begun:
+    """A call whose inputs were taken and whose body is to run with ``args`` and ``kwargs``.
 
-    ``arguments`` are all of them, with new arguments at their default replaced by it; ``inputs``
-    are those that make up the call. ``positional_count`` is how many were given by position.
+    ``prepared`` is what the book must take in of the inputs. ``inspection`` remembers what they
+    were like, where ops are held to leaving them so. ``started_us`` are microseconds since 1970.
     """
 
-    definition: Definition
-    session: Session
-    call_id: CallId
-    content_id: CallContentId
-    inputs: tuple[Slot, ...]
-    arguments: Sequence[tuple[str, Any]]
-    positional_count: int
+    request: Request
+    args: list[Any]
+    kwargs: dict[str, Any]
+    prepared: list[Prepared]
+    inspection: Inspection | None
+    started_us: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,64 +53,83 @@ class MadeCall:
     stored: list[Prepared]
 
 
-def run_and_record(call: NewCall) -> MadeCall:
+def run_and_record(request: Request) -> MadeCall:
     """Run the op, and put the call on record with its values; return both.
 
     Raises:
         UsageError: an input or output cannot be stored or had. Nothing is on record then, as when
             the op itself raises, whose exception passes unchanged.
     """
-    made = run(call)
-    call.session.book.record(made.record, made.prepared)
+    made = run(request)
+    request.session.book.record(made.record, made.prepared)
     return made
 
 
-def run(call: NewCall) -> MadeCall:
+def run(request: Request) -> MadeCall:
     """Run the op, and take the bytes of what it was given and gave; nothing is on record yet.
 
     Raises:
         UsageError: an input or output cannot be stored or had.
     """
-    definition, session = call.definition, call.session
-    book = session.book
+    begun = begin(request)
+    result = run_in_body(
+        request.session, request.call_id, request.definition.function, begun.args, begun.kwargs
+    )
+    return finish(begun, result)
+
+
+def begin(request: Request) -> Begun:
+    """Take the bytes of the inputs: the body that runs next may change what it is given.
+
+    Raises:
+        UsageError: an input cannot be stored or had.
+    """
+    definition, book = request.definition, request.session.book
     # Of two definitions under one name, the one that is called is the one in use.
     register(definition)
-    values, prepared = _values_of_inputs(call, book)
+    values, prepared = _values_of_inputs(request, book)
     inspection = Inspection(definition, values, book) if book.checks_mutation else None
-    args, kwargs = definition.binder.unbind(values, call.positional_count)
+    args, kwargs = definition.binder.unbind(values, request.positional_count)
+    return Begun(request, args, kwargs, prepared, inspection, book.now_us())
 
-    started_us = book.now_us()
-    result = run_in_body(session, call.call_id, definition.function, args, kwargs)
+
+def finish(begun: Begun, result: Any) -> MadeCall:
+    """Take the bytes of the outputs, once the body has given ``result``.
+
+    Raises:
+        UsageError: an output cannot be stored or had, or an input was changed that may not be.
+    """
+    request = begun.request
+    definition, session = request.definition, request.session
     # A clock may be set back while the op runs.
-    duration_us = max(0, book.now_us() - started_us)
-
-    if inspection is not None:
-        inspection.finish()
-    outputs, stored = _prepare_outputs(call, result)
+    duration_us = max(0, session.book.now_us() - begun.started_us)
+    if begun.inspection is not None:
+        begun.inspection.finish()
+    outputs, stored = _prepare_outputs(request, result)
     slots = tuple(
-        Slot(name, output_history_id(call.call_id, name), prepared_output.content_id)
+        Slot(name, output_history_id(request.call_id, name), prepared_output.content_id)
         for (name, _), prepared_output in zip(outputs, stored, strict=True)
     )
     record = CallRecord(
-        call_id=call.call_id,
-        content_id=call.content_id,
+        call_id=request.call_id,
+        content_id=request.content_id,
         op_name=definition.name,
         op_version=definition.version,
         module=definition.module,
         source_hash=definition.source.hash,
-        started_us=started_us,
+        started_us=begun.started_us,
         duration_us=duration_us,
-        inputs=call.inputs,
+        inputs=request.slots(),
         outputs=slots,
         parent=session.parent,
     )
     values_of_outputs = [output for _, output in outputs]
-    return MadeCall(record, values_of_outputs, [*prepared, *stored], stored)
+    return MadeCall(record, values_of_outputs, [*begun.prepared, *stored], stored)
 
 
-def _prepare_outputs(call: NewCall, result: Any) -> tuple[list[tuple[str, Any]], list[Prepared]]:
+def _prepare_outputs(request: Request, result: Any) -> tuple[list[tuple[str, Any]], list[Prepared]]:
     """Return the outputs by name, as values, and what the book must take in of them."""
-    definition, book = call.definition, call.session.book
+    definition, book = request.definition, request.session.book
     notes = definition.notes()
     named = name_outputs(definition.name, definition.outputs, result)
     outputs: list[tuple[str, Any]] = []
@@ -134,23 +155,20 @@ def _noted_id(book: CallBook, output: Any, note: Note, place: Place) -> ContentI
 
 
 def _values_of_inputs(
-    call: NewCall, book: CallBook
+    request: Request, book: CallBook
 ) -> tuple[list[tuple[str, Any]], list[Prepared]]:
-    """Return all arguments as values, and what the book must take in of them.
-
-    The bytes are taken here, before the body runs: it may change what it is given.
-    """
-    content_ids = {slot.name: slot.content_id for slot in call.inputs}
-    notes = call.definition.notes()
-    held = unwrap_held([value for _, value in call.arguments if isinstance(value, Ref)], book)
+    """Return all arguments as values, and what the book must take in of them."""
+    content_ids = {name: content_id for name, _, content_id in request.inputs}
+    notes = request.definition.notes()
+    held = unwrap_held([value for _, value in request.arguments if isinstance(value, Ref)], book)
     values: list[tuple[str, Any]] = []
     prepared: list[Prepared] = []
-    for name, argument in call.arguments:
+    for name, argument in request.arguments:
         is_ref = isinstance(argument, Ref)
         if is_ref and argument in held:
             values.append((name, held[argument]))
             continue
-        place = Place(call.definition.name, "argument", name)
+        place = Place(request.definition.name, "argument", name)
         value = argument
         if is_ref:
             value = unwrap(argument, str(place), book, **place.details)

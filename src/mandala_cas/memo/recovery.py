@@ -22,7 +22,7 @@ from mandala_cas.errors import (
     NotFoundError,
     UntrustedError,
 )
-from mandala_cas.memo.body import NewCall, run
+from mandala_cas.memo.body import run
 from mandala_cas.memo.book import CallBook
 from mandala_cas.memo.context import Session, entered
 from mandala_cas.memo.definition import Definition
@@ -35,6 +35,7 @@ from mandala_cas.memo.reports import (
     other_parameters,
     unknown_op,
 )
+from mandala_cas.memo.request import Request
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallId, ContentId
 from mandala_cas.model.outcomes import Loaded
@@ -218,18 +219,11 @@ class _Recovery:
         if bound is None:
             raise other_parameters(step.wanted, call)
         arguments, positional_count = bound
-        new_call = NewCall(
-            definition=definition,
-            session=self._session,
-            call_id=call.call_id,
-            content_id=call.content_id,
-            inputs=call.inputs,
-            arguments=arguments,
-            positional_count=positional_count,
-        )
+        inputs = [(slot.name, slot.history_id, slot.content_id) for slot in call.inputs]
+        request = Request(definition, self._session, inputs, arguments, positional_count)
         token = _RUNNING.set(_RUNNING.get() | {call.call_id})
         try:
-            made = run(new_call)
+            made = run(request)
         except Exception as error:
             error.add_note(f"raised while {call.op_name} ran again, because its values are lost")
             raise

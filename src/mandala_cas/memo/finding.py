@@ -1,0 +1,55 @@
+"""What is on record of a call that is asked for: under its history, or under its content."""
+
+from __future__ import annotations
+
+from mandala_cas.memo.request import Request
+from mandala_cas.model.entries import CallRecord, Slot
+from mandala_cas.model.ids import output_history_id
+
+
+def find_record(request: Request) -> CallRecord | None:
+    """Return the record that answers, None where the op has to run.
+
+    One of equal content is recorded under this history first.
+    """
+    book, call_id = request.session.book, request.call_id
+    record = book.find(call_id)
+    if record is not None:
+        return record
+    equal = book.find_equal(request.content_id)
+    if equal is None and book.look_again(request.definition.name):
+        # Somebody else may have made the call since this process looked last.
+        record = book.find(call_id)
+        if record is not None:
+            return record
+        equal = book.find_equal(request.content_id)
+    return None if equal is None else _reuse(equal, request)
+
+
+def _reuse(equal: CallRecord, request: Request) -> CallRecord:
+    """Record a call that a call of equal content answers; its outputs get their own history.
+
+    Source and module stay those of the code that computed the outputs: by them a later reader
+    tells whether the answer is stale.
+    """
+    book = request.session.book
+    record = CallRecord(
+        call_id=request.call_id,
+        content_id=request.content_id,
+        op_name=equal.op_name,
+        op_version=equal.op_version,
+        module=equal.module,
+        source_hash=equal.source_hash,
+        started_us=book.now_us(),
+        duration_us=0,
+        inputs=request.slots(),
+        outputs=tuple(
+            Slot(slot.name, output_history_id(request.call_id, slot.name), slot.content_id)
+            for slot in equal.outputs
+        ),
+        reused_from=equal.call_id,
+        parent=request.session.parent,
+    )
+    # No values: those of equal content are on record with the call that answers.
+    book.record(record, ())
+    return record

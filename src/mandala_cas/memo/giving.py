@@ -1,0 +1,49 @@
+"""What a call gives its caller: refs, or plain values where the caller is the body of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mandala_cas.memo.body import MadeCall
+from mandala_cas.memo.book import Prepared
+from mandala_cas.memo.request import Request
+from mandala_cas.model.entries import CallRecord
+from mandala_cas.model.refs import MISSING, AtomRef
+
+
+def give_recorded(request: Request, record: CallRecord) -> Any:
+    """Return the outputs of a call on record: lazy, unless a body asks."""
+    book = request.session.book
+    loader = book.loader
+    refs = [AtomRef(slot.history_id, slot.content_id, loader=loader) for slot in record.outputs]
+    return _as_returned(book.load(refs) if request.session.in_body else refs)
+
+
+def give_made(request: Request, made: MadeCall) -> Any:
+    """Return the outputs of a call that just ran."""
+    if request.session.in_body:
+        return _as_returned(made.outputs)
+    loader = request.session.book.loader
+    return _as_returned(
+        [
+            AtomRef(slot.history_id, slot.content_id, _attached(value, stored), loader)
+            for slot, value, stored in zip(
+                made.record.outputs, made.outputs, made.stored, strict=True
+            )
+        ]
+    )
+
+
+def _attached(value: Any, stored: Prepared) -> Any:
+    """Return what a ref holds of the output of a call that just ran.
+
+    Nothing of what has files in it: the next call may write another one under the same path,
+    while what the store has of this one never changes.
+    """
+    return MISSING if stored.may_hold_files else value
+
+
+def _as_returned(outputs: Sequence[Any]) -> Any:
+    """Return one output by itself, several as the tuple they were returned as."""
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
