@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from mandala_cas.codec.digests import Digests
 from mandala_cas.envelope.compression import CompressionHint
@@ -25,8 +24,7 @@ class DeclinedError(UsageError):
     code = "declined"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A value as bytes.
 
     ``header`` is one canonical msgpack map. ``payload`` may be views of the user's own memory:

@@ -23,6 +23,9 @@ _LOOKED_AT_ONCE: Final = 4 << 20
 
 _SHORT: Final = 256
 
+# A digest has the size of an id: there is nothing to check.
+_of_size: Final = bytes.__new__
+
 _PAYLOAD = blake3(derive_key_context="mandala-cas v1 payload hash")
 
 
@@ -128,12 +131,12 @@ def payload_hash_of_digest(
     digest: bytes | None,
 ) -> PayloadHash:
     """Return the payload hash, given plain blake3 of a payload that is not small."""
-    hasher = _begun(codec_name, codec_version, header).copy()
     if digest is None or (size := size_of(payload)) < BIG:
-        hasher.update(sized(b"".join(payload)))
+        message = sized(b"".join(payload))
     else:
-        hasher.update(size.to_bytes(8, "little") + digest)
-    return PayloadHash(hasher.digest())
+        message = size.to_bytes(8, "little") + digest
+    hasher = _begun(codec_name, codec_version, header).copy()
+    return _of_size(PayloadHash, hasher.update(message).digest())
 
 
 def _begun(codec_name: str, codec_version: int, header: bytes) -> blake3:

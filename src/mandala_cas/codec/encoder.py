@@ -98,9 +98,7 @@ class Data:
 
 def derive(encoding: bytes) -> bytes:
     """Return the content id of what has this encoding, as plain bytes."""
-    hasher = _CONTENT.copy()
-    hasher.update(encoding)
-    return hasher.digest()
+    return _CONTENT.copy().update(encoding).digest()
 
 
 class Encoder:

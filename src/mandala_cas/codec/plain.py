@@ -39,6 +39,9 @@ _BYTEARRAY: Final = 4
 _BUFFER: Final = 5
 # Some seconds, or a minute; a value of that many would have taken as long to make.
 _HASHED_MAX: Final = 1 << 33
+# Ints that msgpack has a form for.
+_INT_MIN: Final = -(1 << 63)
+_INT_MAX: Final = (1 << 64) - 1
 # The header lists the sizes of so many large bytes; more stay in the document.
 _BUFFERS_MAX: Final = 4096
 
@@ -65,6 +68,12 @@ class PlainCodec:
 
     def encode(self, value: Any) -> tuple[Mapping[str, Any], Sequence[Buffer]]:
         """Return one document, and the large bytes in it."""
+        kind = type(value)
+        if kind in AS_IS:
+            # Nearly every value of a small call is one of these, and most are numbers, of which
+            # there is one form in msgpack whatever it is told of others.
+            is_short = kind is float or (kind is int and _INT_MIN <= value <= _INT_MAX)
+            return {}, (msgpack.packb(value) if is_short else pack_document(value),)
         lowering = Lowering()
         try:
             document = pack_document(lowering.lower(value, 0))

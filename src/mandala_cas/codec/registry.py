@@ -14,7 +14,7 @@ from mandala_cas.codec.api import (
 )
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.arrow import ArrowCodec
-from mandala_cas.codec.digests import Digests, payload_digest, payload_hash_of_digest
+from mandala_cas.codec.digests import BIG, Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
 from mandala_cas.codec.hooks import registered_codec, registered_codecs
@@ -83,7 +83,10 @@ class CodecRegistry:
             try:
                 if not codec.can_encode(value):
                     continue
-                ((header, payload),) = self.encode_each(codec, [value], digests)
+                if copies_files(codec):
+                    ((header, payload),) = self.encode_each(codec, [value], digests)
+                else:
+                    header, payload = self.encode_with(codec, value)
                 size = size_of(payload)
             except DeclinedError as error:
                 reason = error
@@ -92,7 +95,7 @@ class CodecRegistry:
                 raise
             except Exception as error:
                 raise _failed(codec, value, error) from error
-            digest = payload_digest(payload, digests)
+            digest = payload_digest(payload, digests) if size >= BIG else None
             return Encoded(
                 codec.name,
                 codec.version,

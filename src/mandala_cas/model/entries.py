@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from mandala_cas.model.ids import (
     CallContentId,
@@ -28,8 +29,7 @@ class Tier(IntEnum):
     LOOSE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One input or output of a call: its name, and the ids of the ref in it."""
 
     name: str

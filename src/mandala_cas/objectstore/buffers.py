@@ -42,6 +42,9 @@ def size_of(parts: Parts) -> int:
     """Return how many bytes ``parts`` are together; pieces are not made for that."""
     if isinstance(parts, Pieces):
         return parts.nbytes
+    if len(parts) == 1 and type(parts[0]) is bytes:
+        # The payload of nearly every small value.
+        return len(parts[0])
     return sum(memoryview(part).nbytes for part in parts)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.blobs.tiers import tier_of
@@ -27,8 +27,7 @@ from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.spool import Spool, SpooledValue
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedValue:
+class PreparedValue(NamedTuple):
     """A value whose bytes are taken, and which nothing on record names yet.
 
     ``record`` is None where the store has the value already. ``sealed`` holds the bytes that are
@@ -101,31 +100,31 @@ class ValueEncoder:
         Raises:
             UsageError: the value cannot be hashed, or no codec can store it.
         """
+        if known_id is not None and self._is_stored(known_id):
+            # Whoever did not hash it here has seen nothing of the files in it.
+            return PreparedValue(known_id, None, may_hold_files=True)
         digests = Digests()
-        value_id = known_id if known_id is not None else content_id(value, digests)
-        if self._is_stored(value_id):
-            # Whoever did not hash it here, or had a hasher decide, has seen nothing of the files.
-            is_unseen = known_id is not None or digests.has_custom
-            return PreparedValue(value_id, None, may_hold_files=is_unseen or bool(digests.files))
+        value_id = known_id
+        if value_id is None:
+            value_id = content_id(value, digests)
+            if self._is_stored(value_id):
+                # Nor has whoever had a hasher decide.
+                may_hold_files = digests.has_custom or bool(digests.files)
+                return PreparedValue(value_id, None, may_hold_files=may_hold_files)
         encoded = self._codecs.encode(value, digests, codec_name)
         if digests.taken and not is_ref:
             check_taken(value, value_id, digests, is_hashed=known_id is None, hasher=hasher)
-        prepared = self._prepare_encoded(value_id, encoded)
-        return replace(prepared, may_hold_files=bool(digests.files or digests.taken))
-
-    def _prepare_encoded(self, value_id: ContentId, encoded: Encoded) -> PreparedValue:
-        """Take the bytes of a value that is to be stored."""
+        may_hold_files = bool(digests.files or digests.taken)
         tier = tier_of(encoded.raw_size)
         record = _record(value_id, encoded, tier)
-        match tier:
-            case Tier.INLINE:
-                return PreparedValue(value_id, record)
-            case Tier.PACK:
-                # One copy: the payload may be views of an object that the user changes next.
-                taken = _owned(_seal(encoded))
-                return PreparedValue(value_id, replace(record, stored_size=taken.size), taken)
-            case Tier.LOOSE:
-                return self._prepare_loose(encoded, record)
+        if tier is Tier.INLINE:
+            return PreparedValue(value_id, record, None, None, may_hold_files)
+        if tier is Tier.PACK:
+            # One copy: the payload may be views of an object that the user changes next.
+            taken = _owned(_seal(encoded))
+            placed = replace(record, stored_size=taken.size)
+            return PreparedValue(value_id, placed, taken, None, may_hold_files)
+        return self._prepare_loose(encoded, record)._replace(may_hold_files=may_hold_files)
 
     def _prepare_loose(self, encoded: Encoded, record: ValueRecord) -> PreparedValue:
         """Write a large value from the user's memory; keep a copy there only if that fails.
