@@ -22,15 +22,8 @@ from mandala_cas.index.row_numbers import RowNumbers
 from mandala_cas.index.stored import StoredCall
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.segment import Segment
-from mandala_cas.model.entries import (
-    CallRecord,
-    Entry,
-    TagRecord,
-    Tombstone,
-    Untag,
-    ValueRecord,
-)
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
+from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
 
 # From so many rows that came at once on, they are sorted.
 _MANY: Final = 20_000
@@ -59,7 +52,9 @@ class CallLookup:
         self._hidden = HiddenRows(self._base)
         self._dead = self._hidden.flags
         self._answers: dict[bytes, tuple[int, CallRecord]] = {}
-        self._open_calls: dict[bytes, tuple[CallRecord, Dot]] = {}
+        self._open_calls: dict[bytes, CallRecord] = {}
+        # Plain tuples: what is in them is no concern of the garbage collector.
+        self._open_dots: dict[bytes, tuple[WriterId, int, int]] = {}
         self._open_equal: dict[bytes, CallRecord] = {}
         self._open_values: dict[bytes, ValueRecord] = {}
         if base is not None:
@@ -80,28 +75,30 @@ class CallLookup:
     def clear_open(self) -> None:
         """Forget the unpublished entries: they were published, or are another process's."""
         self._open_calls.clear()
+        self._open_dots.clear()
         self._open_equal.clear()
         self._open_values.clear()
 
     def add_open(self, entry: Entry, dot: Dot | None) -> None:
         """Take in one entry that is not published yet."""
-        match entry:
-            case CallRecord():
-                assert dot is not None, "the writer gives every call a dot"
-                self._open_calls.setdefault(entry.call_id, (entry, dot))
-                self._open_equal.setdefault(entry.content_id, entry)
-            case ValueRecord():
-                self._open_values.setdefault(entry.content_id, entry)
-            case Tombstone():
-                self._hidden.hide([entry])
-            case TagRecord() | Untag():
-                pass  # no call and no value is found by a tag
+        if isinstance(entry, ValueRecord):
+            self._open_values.setdefault(entry.content_id, entry)
+        elif isinstance(entry, CallRecord):
+            assert dot is not None, "the writer gives every call a dot"
+            call_id = entry.call_id
+            # The dot first: Ctrl-C leaves no call that can be found and has none.
+            self._open_dots.setdefault(call_id, tuple(dot))
+            self._open_calls.setdefault(call_id, entry)
+            self._open_equal.setdefault(entry.content_id, entry)
+        elif isinstance(entry, Tombstone):
+            self._hidden.hide([entry])
+        # By a tag no call and no value is found.
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the live record of the call, if there is one."""
         opened = self._open_calls.get(call_id)
         if opened is not None:
-            return opened[0]
+            return opened
         answered = self._answers.get(call_id)
         if answered is not None and not self._dead[answered[0]]:
             return answered[1]
@@ -123,8 +120,8 @@ class CallLookup:
     def dots(self, call_id: CallId) -> list[Dot]:
         """Return the dots of all live records of the call, published or not."""
         found = [self._dot(row) for row in self._by_history.of(call_id) if not self._dead[row]]
-        opened = self._open_calls.get(call_id)
-        return found if opened is None else [*found, opened[1]]
+        opened = self._open_dots.get(call_id)
+        return found if opened is None else [*found, Dot(*opened)]
 
     def count_equal(self, content_id: CallContentId) -> int:
         """Return how many live published records have this content id."""

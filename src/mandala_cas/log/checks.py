@@ -138,11 +138,10 @@ def _call_size(call: CallRecord) -> int:
             f"got {call.started_us} and {call.duration_us} microseconds",
             entry=call,
         )
-    words = [call.op_name, call.op_version, call.module]
-    words += [slot.name for slot in call.inputs]
-    words += [slot.name for slot in call.outputs]
-    slot_count = len(call.inputs) + len(call.outputs)
-    return _CALL_SIZE + slot_count * _SLOT_SIZE + _text_size(words, call)
+    slots = call.inputs + call.outputs
+    words = [slot[0] for slot in slots]
+    words += (call.op_name, call.op_version, call.module)
+    return _CALL_SIZE + len(slots) * _SLOT_SIZE + _text_size(words, call)
 
 
 def _value_size(value: ValueRecord) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -44,6 +45,9 @@ _UNTAG: Final = 3
 _ADOPTED: Final = 0
 _GROUP: Final = 1
 _BEGUN: Final = 2
+# All fields in their order.
+_CALL_FIELDS: Final = attrgetter(*CallRecord.__slots__)
+_VALUE_FIELDS: Final = attrgetter(*ValueRecord.__slots__)
 
 
 class JournalValue(NamedTuple):
@@ -137,19 +141,8 @@ def unpack_body(body: memoryview, name: str) -> JournalGroup | Adopted | Begun:
 
 def _value_fields(value: ValueRecord) -> tuple[Any, ...]:
     """Return a value as what msgpack holds."""
-    return (
-        value.content_id,
-        value.payload_hash,
-        value.tier,
-        value.location,
-        value.offset,
-        value.stored_size,
-        value.raw_size,
-        value.codec_name,
-        value.codec_version,
-        value.codec_header,
-        value.inline,
-    )
+    fields: tuple[Any, ...] = _VALUE_FIELDS(value)
+    return fields
 
 
 def _value(fields: Sequence[Any]) -> ValueRecord:
@@ -162,21 +155,8 @@ def _entry_fields(entry: Entry) -> tuple[Any, ...]:
     """Return an entry as what msgpack holds."""
     match entry:
         case CallRecord():
-            return (
-                _CALL,
-                entry.call_id,
-                entry.content_id,
-                entry.op_name,
-                entry.op_version,
-                entry.module,
-                entry.source_hash,
-                entry.started_us,
-                entry.duration_us,
-                [(s.name, s.history_id, s.content_id) for s in entry.inputs],
-                [(s.name, s.history_id, s.content_id) for s in entry.outputs],
-                entry.reused_from,
-                entry.parent,
-            )
+            # A slot is a tuple of its three fields, and is written as one.
+            return (_CALL, *_CALL_FIELDS(entry))
         case Tombstone():
             dots = (entry.writer, entry.seq, entry.first, entry.last)
             return (_TOMBSTONE, *dots, entry.reason)

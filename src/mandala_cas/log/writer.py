@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from mandala_cas._version import __version__
@@ -55,31 +55,80 @@ class Waiting:
     segment: Segment
 
 
-class Group(NamedTuple):
-    """Entries that were appended together, and what the batch has up to and including them.
+class Start(NamedTuple):
+    """Where entries that were appended together begin: the rows that the first of each kind has."""
 
-    Calls and tags have a dot each, other entries None.
-    """
+    position: Position
+    first_call: int
+    first_tag: int
 
-    entries: Sequence[Entry]
-    dots: Sequence[Dot | None]
+
+class _Counts(NamedTuple):
+    """What is in an open batch."""
+
+    entry_count: int
     call_count: int
     tag_count: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _OpenBatch:
-    """What goes into the next segment; only ``groups`` changes, one append at a time."""
+    """What goes into the next segment; ``entries`` grows, one step for what belongs together.
+
+    Nothing else is made for an entry that stays as long as the batch: what lives long is gone
+    through whenever garbage is collected.
+    """
 
     position: Position
     previous: bytes
-    groups: list[Group]
+    entries: list[Entry] = field(default_factory=list)
+    counted: _Counts = _Counts(0, 0, 0, 0)
 
-    @property
-    def last(self) -> Group:
-        """The last group: it has the counts of all."""
-        return self.groups[-1] if self.groups else _NO_GROUP
+    def counts(self) -> _Counts:
+        """Return what is in ``entries``."""
+        counted = self.counted
+        if counted.entry_count != len(self.entries):
+            # Ctrl-C came right after they had grown.
+            late = self.entries[counted.entry_count :]
+            self.counted = counted = _grown(counted, late, sum(map(entry_size, late)))
+        return counted
+
+    def take(self, entries: Sequence[Entry], size: int) -> Start:
+        """Append entries of that size together."""
+        before = self.counts()
+        after = _grown(before, entries, size)
+        self.entries.extend(entries)
+        self.counted = after
+        return Start(self.position, before.call_count, before.tag_count)
+
+
+def with_dots(entries: Iterable[Entry], start: Start) -> Iterator[tuple[Entry, Dot | None]]:
+    """Yield entries that were appended together; calls and tags with their dots, others with None.
+
+    The dots of all entries of a batch are those of entries that begin with its first rows.
+    """
+    (writer, seq), call_row, tag_row = start
+    for entry in entries:
+        if isinstance(entry, CallRecord):
+            yield entry, Dot(writer, seq, call_row)
+            call_row += 1
+        elif isinstance(entry, TagRecord):
+            yield entry, Dot(writer, seq, tag_row)
+            tag_row += 1
+        else:
+            yield entry, None
+
+
+def _grown(before: _Counts, entries: Sequence[Entry], size: int) -> _Counts:
+    """Return the counts with those of some entries added."""
+    entry_count, call_count, tag_count, batch_size = before
+    for entry in entries:
+        if isinstance(entry, CallRecord):
+            call_count += 1
+        elif isinstance(entry, TagRecord):
+            tag_count += 1
+    return _Counts(entry_count + len(entries), call_count, tag_count, batch_size + size)
 
 
 class _State(NamedTuple):
@@ -90,9 +139,6 @@ class _State(NamedTuple):
 
     outbox: tuple[Waiting, ...]
     open: _OpenBatch
-
-
-_NO_GROUP: Final = Group((), (), 0, 0, 0)
 
 
 class LogWriter(ForkAware):
@@ -140,6 +186,11 @@ class LogWriter(ForkAware):
         """The segment that the open batch will be."""
         return self._state.open.position
 
+    def entries_at(self, position: Position) -> list[Entry]:
+        """Return what is in the open batch, if it is the one at ``position``; the list grows."""
+        opened = self._state.open
+        return opened.entries if opened.position == position else []
+
     @property
     def outbox(self) -> tuple[Waiting, ...]:
         """The sealed segments that are not known to be in the store, the oldest first."""
@@ -149,12 +200,12 @@ class LogWriter(ForkAware):
     def unpublished(self) -> bool:
         """Whether ``publish`` has anything to do."""
         state = self._state
-        return bool(state.open.groups or state.outbox)
+        return bool(state.open.entries or state.outbox)
 
     def has_room(self, size: int) -> bool:
         """Tell whether entries of that size still fit into the open batch."""
         opened = self._state.open
-        return not opened.groups or opened.last.size + size <= BATCH_SIZE_MAX
+        return not opened.entries or opened.counts().size + size <= BATCH_SIZE_MAX
 
     def append(self, entry: Entry) -> Dot | None:
         """Take an entry into the open batch; return what names its record, if anything does.
@@ -162,9 +213,10 @@ class LogWriter(ForkAware):
         Raises:
             UsageError: the format has no place for the entry; it was not taken.
         """
-        return self.append_all((entry,)).dots[0]
+        start = self.append_all((entry,))
+        return next(with_dots((entry,), start))[1]
 
-    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> Group:
+    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> Start:
         """Take entries that belong together: they will be in one segment.
 
         ``size`` is the sum of ``entry_size`` of all, where the
@@ -178,22 +230,7 @@ class LogWriter(ForkAware):
         with self._lock:
             if not self.has_room(size):
                 self._seal(())
-            opened = self._state.open
-            writer, seq = opened.position
-            _, _, call_count, tag_count, batch_size = opened.last
-            dots: list[Dot | None] = []
-            for entry in entries:
-                if isinstance(entry, CallRecord):
-                    dots.append(Dot(writer, seq, call_count))
-                    call_count += 1
-                elif isinstance(entry, TagRecord):
-                    dots.append(Dot(writer, seq, tag_count))
-                    tag_count += 1
-                else:
-                    dots.append(None)
-            group = Group(entries, dots, call_count, tag_count, batch_size + size)
-            opened.groups.append(group)
-            return group
+            return self._state.open.take(entries, size)
 
     def seal(self, last: Sequence[Entry] = ()) -> None:
         """Close the open batch with the entries ``last``: what is appended next is in another.
@@ -204,7 +241,7 @@ class LogWriter(ForkAware):
             UsageError: the format has no place for one of ``last``; nothing has changed.
         """
         with self._lock:
-            if self._state.open.groups or last:
+            if self._state.open.entries or last:
                 self._seal(last)
 
     def publish(self) -> list[Segment]:
@@ -249,16 +286,14 @@ class LogWriter(ForkAware):
 
     def _first_batch(self) -> _OpenBatch:
         """Draw a writer id, and start its chain."""
-        return _OpenBatch(Position(WriterId(self._draw(WriterId.SIZE)), 0), NO_PREVIOUS, [])
+        return _OpenBatch(Position(WriterId(self._draw(WriterId.SIZE)), 0), NO_PREVIOUS)
 
     def _seal(self, last: Sequence[Entry]) -> None:
         """Move the open batch to the outbox, as a segment; if that fails, nothing has changed."""
         outbox, opened = self._state
-        entries = [entry for group in opened.groups for entry in group.entries]
-        if last:
-            for entry in last:
-                entry_size(entry)
-            entries += last
+        for entry in last:
+            entry_size(entry)
+        entries = [*opened.entries, *last]
         header = segment_header(
             entries,
             writer=opened.position.writer,
@@ -275,7 +310,7 @@ class LogWriter(ForkAware):
             following = self._first_batch()
         else:
             position = opened.position._replace(seq=opened.position.seq + 1)
-            following = _OpenBatch(position, sealed.digest, [])
+            following = _OpenBatch(position, sealed.digest)
         waiting = Waiting(opened.position, sealed, segment)
         self._state = _State((*outbox, waiting), following)
 

@@ -9,7 +9,7 @@ from mandala_cas.blobs.packs import Pack, group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.log.segment import Segment
-from mandala_cas.log.writer import Group, Position
+from mandala_cas.log.writer import Position, Start, with_dots
 from mandala_cas.model.entries import Entry, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.objectstore.layout import NONCE_SIZE
@@ -35,8 +35,8 @@ class Batch:
     """What one segment will say, and what must be in the store before it does.
 
     ``packed`` are values that get their places when the batch is closed, ``loose`` those that are
-    objects of their own, ``rows`` the values that the segment has a row for. ``groups`` are the
-    entries. ``segment`` is there once the batch is closed; the batch itself, with the bytes, is
+    objects of their own, ``rows`` the values that the segment has a row for. ``taken`` is the
+    writer's list of the entries. ``segment`` is there once the batch is closed; the batch itself, with the bytes, is
     kept until the segment is published and was looked at once more. ``decided_us`` and
     ``decided_s`` are when the first choice was made that the store must not have overtaken, by
     the calendar and by a clock that runs while the machine sleeps. ``forget`` is what to do when
@@ -46,28 +46,29 @@ class Batch:
     position: Position
     decided_us: int
     decided_s: float
+    taken: Sequence[Entry]
     packed: dict[ContentId, Held] = field(default_factory=dict)
     loose: dict[ContentId, Held] = field(default_factory=dict)
     rows: set[ContentId] = field(default_factory=set)
-    groups: list[Group] = field(default_factory=list)
     packs: Sequence[Pack] = ()
     segment: Segment | None = None
     is_placed: bool = False
     is_checked: bool = False
     is_exposed: bool = False
     size: int = 0
+    record_count: int = 0
     duration_us: int = 0
     forget: Callable[[], None] = lambda: None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.groups or self.packed or self.loose)
+        return not (self.taken or self.packed or self.loose)
 
     @property
     def entries(self) -> list[tuple[Entry, Dot | None]]:
         """The entries in order, with their dots."""
-        return [pair for group in self.groups for pair in zip(*group[:2], strict=True)]
+        return list(with_dots(tuple(self.taken), Start(self.position, 0, 0)))
 
     @property
     def held(self) -> dict[ContentId, Held]:

@@ -21,8 +21,8 @@ from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.checks import entry_size
 from mandala_cas.log.journal import Journal
 from mandala_cas.log.journal_entries import JournalGroup, JournalValue
-from mandala_cas.log.writer import Group, LogWriter, Position
-from mandala_cas.model.entries import CallRecord, Entry, TagRecord, Tier, ValueRecord
+from mandala_cas.log.writer import LogWriter, Position, Start, with_dots
+from mandala_cas.model.entries import Entry, Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.values.batch import Batch, Held
 from mandala_cas.values.condemned import CondemnedNames
@@ -127,7 +127,8 @@ class Batches:
         batch = self.by_position.get(position)
         if batch is None:
             clocks = self._clocks
-            batch = Batch(position, clocks.now_us(), clocks.boot_s())
+            taken = self._writer.entries_at(position)
+            batch = Batch(position, clocks.now_us(), clocks.boot_s(), taken)
             if self._journal is not None:
                 batch.forget = _Forget(self._journal, position)
             self.by_position[position] = batch
@@ -161,15 +162,15 @@ class Batches:
             gathered = self._gather(batch, values, contents, anew)
             together = (*gathered.rows.values(), *entries)
             size = sum(map(entry_size, together))
-        group = self._writer.append_all(together, size)
+        start = self._writer.append_all(together, size)
         # Only now: were Ctrl-C to come between, the next call would bring these rows again.
         batch.rows.update(gathered.rows)
         batch.size += size
         if self._journal is not None and is_journaled and not batch.is_exposed:
-            self._write_down(self._journal, batch, entries, group, gathered)
-        batch.groups.append(group)
+            self._write_down(self._journal, batch, entries, start, gathered)
+        batch.record_count += 1
         add_open = self._lookup.add_open
-        for entry, dot in zip(together, group.dots, strict=True):
+        for entry, dot in with_dots(together, start):
             add_open(entry, dot)
         return batch
 
@@ -268,7 +269,7 @@ class Batches:
         journal: Journal,
         batch: Batch,
         entries: Sequence[Entry],
-        group: Group,
+        start: Start,
         gathered: _Gathered,
     ) -> None:
         """Put a group into the journal; where that fails, the batch is to be committed soon."""
@@ -278,16 +279,10 @@ class Batches:
                 values.append(JournalValue(held.record, None, held.source.name))
             else:
                 values.append(JournalValue(held.record, held.source.to_bytes()))
-        calls = tags = 0
-        for entry in entries:
-            if isinstance(entry, CallRecord):
-                calls += 1
-            elif isinstance(entry, TagRecord):
-                tags += 1
         try:
             journal.append(
                 batch.position,
-                JournalGroup(entries, values, group.call_count - calls, group.tag_count - tags),
+                JournalGroup(entries, values, start.first_call, start.first_tag),
             )
         except StoreUnavailableError as error:
             batch.is_exposed = True

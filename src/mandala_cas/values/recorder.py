@@ -299,7 +299,7 @@ class Recorder(ForkAware):
         size = record_count = duration_us = 0
         for batch in self._batches.by_position.values():
             size += batch.size
-            record_count += len(batch.groups)
+            record_count += batch.record_count
             duration_us += batch.duration_us
         return size, record_count, duration_us
 
