@@ -17,13 +17,15 @@ from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
 from mandala_cas.index.hidden_rows import HiddenRows
 from mandala_cas.index.kept import KeptIndex
 from mandala_cas.index.kept_part import KeptPart
+from mandala_cas.index.open_entries import OpenEntries
 from mandala_cas.index.prefixes import PrefixIndex, order_of
 from mandala_cas.index.row_numbers import RowNumbers
 from mandala_cas.index.stored import StoredCall
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.segment import Segment
+from mandala_cas.log.writer import Appended
 from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot
 
 # From so many rows that came at once on, they are sorted.
 _MANY: Final = 20_000
@@ -52,11 +54,7 @@ class CallLookup:
         self._hidden = HiddenRows(self._base)
         self._dead = self._hidden.flags
         self._answers: dict[bytes, tuple[int, CallRecord]] = {}
-        self._open_calls: dict[bytes, CallRecord] = {}
-        # Plain tuples: what is in them is no concern of the garbage collector.
-        self._open_dots: dict[bytes, tuple[WriterId, int, int]] = {}
-        self._open_equal: dict[bytes, CallRecord] = {}
-        self._open_values: dict[bytes, ValueRecord] = {}
+        self._open = OpenEntries()
         if base is not None:
             self._take(base.part, base.part.call_count, base.part.value_count)
             self._by_history.add_sorted(base.by_call)
@@ -74,29 +72,20 @@ class CallLookup:
 
     def clear_open(self) -> None:
         """Forget the unpublished entries: they were published, or are another process's."""
-        self._open_calls.clear()
-        self._open_dots.clear()
-        self._open_equal.clear()
-        self._open_values.clear()
+        self._open.clear()
 
-    def add_open(self, entry: Entry, dot: Dot | None) -> None:
-        """Take in one entry that is not published yet."""
-        if isinstance(entry, ValueRecord):
-            self._open_values.setdefault(entry.content_id, entry)
-        elif isinstance(entry, CallRecord):
-            assert dot is not None, "the writer gives every call a dot"
-            call_id = entry.call_id
-            # The dot first: Ctrl-C leaves no call that can be found and has none.
-            self._open_dots.setdefault(call_id, tuple(dot))
-            self._open_calls.setdefault(call_id, entry)
-            self._open_equal.setdefault(entry.content_id, entry)
-        elif isinstance(entry, Tombstone):
-            self._hidden.hide([entry])
-        # By a tag no call and no value is found.
+    def add_open(
+        self, rows: Sequence[ValueRecord], entries: Sequence[Entry], appended: Appended
+    ) -> None:
+        """Take in a group that is not published yet: its values, and its other entries."""
+        self._open.add(rows, entries, appended)
+        for entry in entries:
+            if isinstance(entry, Tombstone):
+                self._hidden.hide([entry])
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the live record of the call, if there is one."""
-        opened = self._open_calls.get(call_id)
+        opened = self._open.find(call_id)
         if opened is not None:
             return opened
         answered = self._answers.get(call_id)
@@ -111,7 +100,7 @@ class CallLookup:
 
     def find_equal(self, content_id: CallContentId) -> CallRecord | None:
         """Return a live record of a call with equal op and input contents, if there is one."""
-        opened = self._open_equal.get(content_id)
+        opened = self._open.find_equal(content_id)
         if opened is not None:
             return opened
         row = self._live(self._by_content, content_id)
@@ -120,8 +109,8 @@ class CallLookup:
     def dots(self, call_id: CallId) -> list[Dot]:
         """Return the dots of all live records of the call, published or not."""
         found = [self._dot(row) for row in self._by_history.of(call_id) if not self._dead[row]]
-        opened = self._open_dots.get(call_id)
-        return found if opened is None else [*found, Dot(*opened)]
+        opened = self._open.dot(call_id)
+        return found if opened is None else [*found, opened]
 
     def count_equal(self, content_id: CallContentId) -> int:
         """Return how many live published records have this content id."""
@@ -129,18 +118,22 @@ class CallLookup:
 
     def has_value(self, content_id: ContentId) -> bool:
         """Tell whether a record says where the value is."""
-        return content_id in self._open_values or content_id in self._by_value
+        return self._open.has_value(content_id) or content_id in self._by_value
 
     def has_open_value(self, content_id: ContentId) -> bool:
         """Tell whether an unpublished record says where the value is."""
-        return content_id in self._open_values
+        return self._open.has_value(content_id)
 
     def copies(self, content_id: ContentId) -> list[ValueCopy]:
         """Return all places of a value that can be told, each once, this process's own first.
 
         None where a value is known, and all records of it are in damaged parts of the log.
         """
-        return each_place_once(self._copies(content_id))
+        opened, rows = self._open.value(content_id), self._by_value.of(content_id)
+        # Of most values that are asked for, new ones, there is nothing.
+        if opened is None and not rows:
+            return []
+        return each_place_once(self._copies(opened, rows))
 
     def ops_mean_duration(self, op_name: str) -> float | None:
         """Return the seconds that a computed call of an op took on average, as far as recorded.
@@ -191,12 +184,11 @@ class CallLookup:
         self._value_count += value_count
         self._durations.add(part)
 
-    def _copies(self, content_id: ContentId) -> Iterator[ValueCopy]:
+    def _copies(self, opened: ValueRecord | None, rows: list[int]) -> Iterator[ValueCopy]:
         """Yield what records say of a value's places."""
-        opened = self._open_values.get(content_id)
         if opened is not None:
             yield ValueCopy(opened, None, None, 0)
-        for row in sorted(self._by_value.of(content_id)):
+        for row in sorted(rows):
             at = bisect_right(self._value_bases, row) - 1
             part, row_in_part = self._parts[at], row - self._value_bases[at]
             try:

@@ -26,7 +26,8 @@ from typing import Final
 from mandala_cas.errors import StoreUnavailableError
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.frames import FrameKey
-from mandala_cas.log.journal_entries import Begun, JournalGroup, pack_begun, pack_group
+from mandala_cas.log.groups import JournalGroup, pack_group
+from mandala_cas.log.journal_entries import Begun, pack_begun
 from mandala_cas.log.writer import Position
 from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.disk import writing
@@ -103,7 +104,15 @@ class Journal(ForkAware):
             StoreUnavailableError: the disk is full or does not answer; the file is as it was.
             UsageError: nothing can be written there at all.
         """
-        body = pack_group(group)
+        self.append_packed(position, pack_group(group))
+
+    def append_packed(self, position: Position, body: bytes) -> None:
+        """Write a group, as ``pack_group`` gives it: one frame, with one write.
+
+        Raises:
+            StoreUnavailableError: the disk is full or does not answer; the file is as it was.
+            UsageError: nothing can be written there at all.
+        """
         with self._lock:
             file = self._files.get(position)
             if file is None:

@@ -18,6 +18,7 @@ from typing import Final
 from mandala_cas.errors import CorruptionError, MandalaError
 from mandala_cas.log.forks import ForkAware
 from mandala_cas.log.frames import FrameKey, Frames, State, read_frames
+from mandala_cas.log.groups import JournalGroup
 from mandala_cas.log.journal import (
     JOURNAL_FOLDER,
     SPOOL_FOLDER,
@@ -26,13 +27,7 @@ from mandala_cas.log.journal import (
     parse_batch_file_name,
     writer_of_file,
 )
-from mandala_cas.log.journal_entries import (
-    Adopted,
-    Begun,
-    JournalGroup,
-    pack_adopted,
-    unpack_body,
-)
+from mandala_cas.log.journal_entries import Adopted, Begun, pack_adopted, unpack_body
 from mandala_cas.log.writer import Position
 from mandala_cas.model.ids import WriterId
 from mandala_cas.objectstore.disk import reading, writing

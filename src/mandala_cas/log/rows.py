@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,15 @@ from mandala_cas.log.columns import (
     fixed_column,
     number_column,
     text_column,
+)
+from mandala_cas.log.groups import (
+    CALL,
+    CALL_FIELDS,
+    Fields,
+    entry_of,
+    fields_of,
+    rows_of,
+    value_fields,
 )
 from mandala_cas.log.tables import Schema, Table
 from mandala_cas.model.entries import (
@@ -94,18 +104,49 @@ SCHEMA: Final[Schema] = {
 }
 
 _NONE: Final = bytes(CallId.SIZE)
+# The fields of a call as a group has them, behind its kind.
+_CALL_WIDTH: Final = 1 + len(CALL_FIELDS)
+_INPUTS: Final = 1 + CALL_FIELDS.index("inputs")
+_OUTPUTS: Final = 1 + CALL_FIELDS.index("outputs")
 
 
 def build_tables(entries: Sequence[Entry]) -> dict[str, Table]:
     """Return ``entries`` as the tables of ``SCHEMA``, by name; rows keep their order."""
-    calls = [entry for entry in entries if isinstance(entry, CallRecord)]
+    calls = [fields_of(entry) for entry in entries if isinstance(entry, CallRecord)]
+    values = [value_fields(entry) for entry in entries if isinstance(entry, ValueRecord)]
+    return _tables(calls, values, entries)
+
+
+def build_tables_of_groups(
+    groups: Iterable[bytes], last: Sequence[ValueRecord]
+) -> dict[str, Table]:
+    """Return the tables of packed groups, and of values behind them; no entry is made of a row."""
+    calls: list[Fields] = []
+    values: list[Fields] = []
+    others: list[Entry] = []
+    for packed in groups:
+        value_rows, entries = rows_of(packed)
+        values += value_rows
+        for fields in entries:
+            if fields[0] == CALL:
+                calls.append(fields)
+            else:
+                others.append(entry_of(fields))
+    values += map(value_fields, last)
+    return _tables(calls, values, others)
+
+
+def _tables(
+    calls: Sequence[Fields], values: Sequence[Fields], others: Sequence[Entry]
+) -> dict[str, Table]:
+    """Return tables of calls, of values, and of those of ``others`` that are neither."""
     return {
         CALLS: _call_table(calls),
         SLOTS: _slot_table(calls),
-        VALUES: _value_table([entry for entry in entries if isinstance(entry, ValueRecord)]),
-        TOMBS: tomb_table([entry for entry in entries if isinstance(entry, Tombstone)]),
-        TAGS: _tag_table([entry for entry in entries if isinstance(entry, TagRecord)]),
-        UNTAGS: untag_table([entry for entry in entries if isinstance(entry, Untag)]),
+        VALUES: _value_table(values),
+        TOMBS: tomb_table([entry for entry in others if isinstance(entry, Tombstone)]),
+        TAGS: _tag_table([entry for entry in others if isinstance(entry, TagRecord)]),
+        UNTAGS: untag_table([entry for entry in others if isinstance(entry, Untag)]),
     }
 
 
@@ -208,54 +249,67 @@ def _ranges(table: Table) -> list[tuple[WriterId, int, int, int]]:
     ]
 
 
-def _call_table(calls: Sequence[CallRecord]) -> Table:
+def _call_table(calls: Sequence[Fields]) -> Table:
     """Return the table of calls."""
-    slot_counts = (len(call.inputs) + len(call.outputs) for call in calls)
+    _, call_ids, content_ids, ops, *fields = _columns(calls, _CALL_WIDTH)
+    versions, modules, source_hashes, started, durations, *fields = fields
+    inputs, outputs, reused_from, parents = fields
+    slot_counts = map(operator.add, map(len, inputs), map(len, outputs))
     columns: dict[str, Column] = {
-        "call_id": fixed_column(16, [call.call_id for call in calls]),
-        "content_id": fixed_column(16, [call.content_id for call in calls]),
-        "op": text_column([call.op_name for call in calls]),
-        "op_version": text_column([call.op_version for call in calls]),
-        "module": text_column([call.module for call in calls]),
-        "source_hash": fixed_column(16, [call.source_hash for call in calls]),
-        "started_us": number_column("i8", [call.started_us for call in calls]),
-        "duration_us": number_column("i8", [call.duration_us for call in calls]),
-        "reused_from": fixed_column(16, [call.reused_from or _NONE for call in calls]),
-        "parent": fixed_column(16, [call.parent or _NONE for call in calls]),
+        "call_id": fixed_column(16, call_ids),
+        "content_id": fixed_column(16, content_ids),
+        "op": text_column(ops),
+        "op_version": text_column(versions),
+        "module": text_column(modules),
+        "source_hash": fixed_column(16, source_hashes),
+        "started_us": number_column("i8", started),
+        "duration_us": number_column("i8", durations),
+        "reused_from": fixed_column(16, [call_id or _NONE for call_id in reused_from]),
+        "parent": fixed_column(16, [call_id or _NONE for call_id in parents]),
         "slot_start": number_column("u4", list(accumulate(slot_counts, initial=0))[:-1]),
     }
     return Table(CALLS, len(calls), columns)
 
 
-def _slot_table(calls: Sequence[CallRecord]) -> Table:
+def _slot_table(calls: Sequence[Fields]) -> Table:
     """Return the table of slots: those of the first call, those of the second, and so on."""
-    slots = [slot for call in calls for part in (call.inputs, call.outputs) for slot in part]
-    is_output = b"".join(bytes(len(c.inputs)) + b"\1" * len(c.outputs) for c in calls)
+    parts = [(call[_INPUTS], call[_OUTPUTS]) for call in calls]
+    slots = [slot for inputs, outputs in parts for part in (inputs, outputs) for slot in part]
+    is_output = b"".join(bytes(len(inputs)) + b"\1" * len(outputs) for inputs, outputs in parts)
+    names, history_ids, content_ids = _columns(slots, len(Slot._fields))
     columns: dict[str, Column] = {
-        "name": text_column([slot.name for slot in slots]),
+        "name": text_column(names),
         "is_output": number_column("u1", list(is_output)),
-        "history_id": fixed_column(16, [slot.history_id for slot in slots]),
-        "content_id": fixed_column(32, [slot.content_id for slot in slots]),
+        "history_id": fixed_column(16, history_ids),
+        "content_id": fixed_column(32, content_ids),
     }
     return Table(SLOTS, len(slots), columns)
 
 
-def _value_table(values: Sequence[ValueRecord]) -> Table:
+def _value_table(values: Sequence[Fields]) -> Table:
     """Return the table of values."""
+    content_ids, payload_hashes, tiers, *fields = _columns(values, len(SCHEMA[VALUES]))
+    locations, offsets, stored_sizes, raw_sizes, *fields = fields
+    codec_names, codec_versions, codec_headers, inline = fields
     columns: dict[str, Column] = {
-        "content_id": fixed_column(32, [value.content_id for value in values]),
-        "payload_hash": fixed_column(32, [value.payload_hash for value in values]),
-        "tier": number_column("u1", [value.tier for value in values]),
-        "location": text_column([value.location for value in values]),
-        "offset": number_column("u8", [value.offset for value in values]),
-        "stored_size": number_column("u8", [value.stored_size for value in values]),
-        "raw_size": number_column("u8", [value.raw_size for value in values]),
-        "codec_name": text_column([value.codec_name for value in values]),
-        "codec_version": number_column("u4", [value.codec_version for value in values]),
-        "codec_header": bytes_column([value.codec_header for value in values]),
-        "inline": bytes_column([value.inline for value in values]),
+        "content_id": fixed_column(32, content_ids),
+        "payload_hash": fixed_column(32, payload_hashes),
+        "tier": number_column("u1", tiers),
+        "location": text_column(locations),
+        "offset": number_column("u8", offsets),
+        "stored_size": number_column("u8", stored_sizes),
+        "raw_size": number_column("u8", raw_sizes),
+        "codec_name": text_column(codec_names),
+        "codec_version": number_column("u4", codec_versions),
+        "codec_header": bytes_column(codec_headers),
+        "inline": bytes_column(inline),
     }
     return Table(VALUES, len(values), columns)
+
+
+def _columns(rows: Sequence[Fields], count: int) -> Sequence[Sequence[Any]]:
+    """Return what stands in each place of all rows."""
+    return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
 def tomb_table(tombs: Sequence[Tombstone]) -> Table:

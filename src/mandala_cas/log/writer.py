@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -19,15 +19,18 @@ from mandala_cas.envelope.signatures import Signer
 from mandala_cas.errors import UsageError
 from mandala_cas.log.checks import SEQ_MAX, entry_size
 from mandala_cas.log.forks import ForkAware
+from mandala_cas.log.groups import pack_rows, unpack_group
+from mandala_cas.log.rows import CALLS, TOMBS, build_tables_of_groups
 from mandala_cas.log.segment import (
     NO_PREVIOUS,
+    READER_VERSION,
     SealedSegment,
     Segment,
+    SegmentHeader,
     decode_segment,
-    encode_segment,
-    segment_header,
+    seal_tables,
 )
-from mandala_cas.model.entries import CallRecord, Entry, TagRecord
+from mandala_cas.model.entries import CallRecord, Entry, TagRecord, ValueRecord
 from mandala_cas.model.ids import Dot, WriterId
 from mandala_cas.objectstore.api import ObjectStore
 
@@ -55,80 +58,69 @@ class Waiting:
     segment: Segment
 
 
-class Start(NamedTuple):
-    """Where entries that were appended together begin: the rows that the first of each kind has."""
+class Appended(NamedTuple):
+    """A group in the open batch: where it is, and its bytes.
+
+    ``first_call`` and ``first_tag`` are the rows that the first of its calls and tags have.
+    """
 
     position: Position
     first_call: int
     first_tag: int
+    packed: bytes
 
 
 class _Counts(NamedTuple):
     """What is in an open batch."""
 
-    entry_count: int
+    group_count: int
     call_count: int
     tag_count: int
     size: int
 
 
+_NOTHING: Final = _Counts(0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class _OpenBatch:
-    """What goes into the next segment; ``entries`` grows, one step for what belongs together.
-
-    Nothing else is made for an entry that stays as long as the batch: what lives long is gone
-    through whenever garbage is collected.
-    """
+    """What goes into the next segment; ``groups`` grows by one at a time."""
 
     position: Position
     previous: bytes
-    entries: list[Entry] = field(default_factory=list)
-    counted: _Counts = _Counts(0, 0, 0, 0)
+    groups: list[bytes] = field(default_factory=list)
+    counted: _Counts = _NOTHING
 
     def counts(self) -> _Counts:
-        """Return what is in ``entries``."""
-        counted = self.counted
-        if counted.entry_count != len(self.entries):
+        """Return what is in ``groups``."""
+        while self.counted.group_count < len(self.groups):
             # Ctrl-C came right after they had grown.
-            late = self.entries[counted.entry_count :]
-            self.counted = counted = _grown(counted, late, sum(map(entry_size, late)))
-        return counted
+            late = unpack_group(self.groups[self.counted.group_count])
+            size = sum(entry_size(value.record) for value in late.values)
+            size += sum(map(entry_size, late.entries))
+            self.counted = _grown(self.counted, late.entries, size)
+        return self.counted
 
-    def take(self, entries: Sequence[Entry], size: int) -> Start:
-        """Append entries of that size together."""
+    def take(self, rows: Sequence[ValueRecord], entries: Sequence[Entry], size: int) -> Appended:
+        """Append values and entries of that size as one."""
         before = self.counts()
+        _, first_call, first_tag, _ = before
+        packed = pack_rows(rows, entries, first_call, first_tag)
         after = _grown(before, entries, size)
-        self.entries.extend(entries)
+        self.groups.append(packed)
         self.counted = after
-        return Start(self.position, before.call_count, before.tag_count)
-
-
-def with_dots(entries: Iterable[Entry], start: Start) -> Iterator[tuple[Entry, Dot | None]]:
-    """Yield entries that were appended together; calls and tags with their dots, others with None.
-
-    The dots of all entries of a batch are those of entries that begin with its first rows.
-    """
-    (writer, seq), call_row, tag_row = start
-    for entry in entries:
-        if isinstance(entry, CallRecord):
-            yield entry, Dot(writer, seq, call_row)
-            call_row += 1
-        elif isinstance(entry, TagRecord):
-            yield entry, Dot(writer, seq, tag_row)
-            tag_row += 1
-        else:
-            yield entry, None
+        return Appended(self.position, first_call, first_tag, packed)
 
 
 def _grown(before: _Counts, entries: Sequence[Entry], size: int) -> _Counts:
-    """Return the counts with those of some entries added."""
-    entry_count, call_count, tag_count, batch_size = before
+    """Return the counts with those of a group added."""
+    group_count, call_count, tag_count, batch_size = before
     for entry in entries:
         if isinstance(entry, CallRecord):
             call_count += 1
         elif isinstance(entry, TagRecord):
             tag_count += 1
-    return _Counts(entry_count + len(entries), call_count, tag_count, batch_size + size)
+    return _Counts(group_count + 1, call_count, tag_count, batch_size + size)
 
 
 class _State(NamedTuple):
@@ -186,10 +178,10 @@ class LogWriter(ForkAware):
         """The segment that the open batch will be."""
         return self._state.open.position
 
-    def entries_at(self, position: Position) -> list[Entry]:
-        """Return what is in the open batch, if it is the one at ``position``; the list grows."""
+    def groups_at(self, position: Position) -> list[bytes]:
+        """Return the groups of the open batch, if it is the one at ``position``; the list grows."""
         opened = self._state.open
-        return opened.entries if opened.position == position else []
+        return opened.groups if opened.position == position else []
 
     @property
     def outbox(self) -> tuple[Waiting, ...]:
@@ -200,12 +192,12 @@ class LogWriter(ForkAware):
     def unpublished(self) -> bool:
         """Whether ``publish`` has anything to do."""
         state = self._state
-        return bool(state.open.entries or state.outbox)
+        return bool(state.open.groups or state.outbox)
 
     def has_room(self, size: int) -> bool:
         """Tell whether entries of that size still fit into the open batch."""
         opened = self._state.open
-        return not opened.entries or opened.counts().size + size <= BATCH_SIZE_MAX
+        return not opened.groups or opened.counts().size + size <= BATCH_SIZE_MAX
 
     def append(self, entry: Entry) -> Dot | None:
         """Take an entry into the open batch; return what names its record, if anything does.
@@ -213,27 +205,36 @@ class LogWriter(ForkAware):
         Raises:
             UsageError: the format has no place for the entry; it was not taken.
         """
-        start = self.append_all((entry,))
-        return next(with_dots((entry,), start))[1]
+        appended = self.append_all((entry,))
+        dots = [dot for _, dot in unpack_group(appended.packed).with_dots(*appended.position)]
+        return dots[0] if dots else None
 
-    def append_all(self, entries: Sequence[Entry], size: int | None = None) -> Start:
+    def append_all(self, entries: Sequence[Entry]) -> Appended:
         """Take entries that belong together: they will be in one segment.
-
-        ``size`` is the sum of ``entry_size`` of all, where the
-        caller knows it.
 
         Raises:
             UsageError: the format has no place for one of them; none was taken.
         """
-        if size is None:
-            size = sum(map(entry_size, entries))
+        size = sum(map(entry_size, entries))
+        rows = [entry for entry in entries if isinstance(entry, ValueRecord)]
+        others = [entry for entry in entries if not isinstance(entry, ValueRecord)]
+        return self.append_group(rows, others, size)
+
+    def append_group(
+        self, rows: Sequence[ValueRecord], entries: Sequence[Entry], size: int
+    ) -> Appended:
+        """Take values and other entries that belong together: they will be in one segment.
+
+        ``size`` is the sum of ``entry_size`` of all, which the caller asked for: what the format
+        has no place for is found out by that.
+        """
         with self._lock:
             if not self.has_room(size):
                 self._seal(())
-            return self._state.open.take(entries, size)
+            return self._state.open.take(rows, entries, size)
 
-    def seal(self, last: Sequence[Entry] = ()) -> None:
-        """Close the open batch with the entries ``last``: what is appended next is in another.
+    def seal(self, last: Sequence[ValueRecord] = ()) -> None:
+        """Close the open batch with the values ``last``: what is appended next is in another.
 
         Nothing is closed where nothing was appended.
 
@@ -241,7 +242,7 @@ class LogWriter(ForkAware):
             UsageError: the format has no place for one of ``last``; nothing has changed.
         """
         with self._lock:
-            if self._state.open.entries or last:
+            if self._state.open.groups or last:
                 self._seal(last)
 
     def publish(self) -> list[Segment]:
@@ -288,22 +289,24 @@ class LogWriter(ForkAware):
         """Draw a writer id, and start its chain."""
         return _OpenBatch(Position(WriterId(self._draw(WriterId.SIZE)), 0), NO_PREVIOUS)
 
-    def _seal(self, last: Sequence[Entry]) -> None:
+    def _seal(self, last: Sequence[ValueRecord]) -> None:
         """Move the open batch to the outbox, as a segment; if that fails, nothing has changed."""
         outbox, opened = self._state
         for entry in last:
             entry_size(entry)
-        entries = [*opened.entries, *last]
-        header = segment_header(
-            entries,
+        tables = build_tables_of_groups(opened.groups, last)
+        header = SegmentHeader(
             writer=opened.position.writer,
             seq=opened.position.seq,
             previous=opened.previous,
             created_us=self._clock_us(),
+            call_count=tables[CALLS].row_count,
+            tombstone_count=tables[TOMBS].row_count,
+            min_reader=READER_VERSION,
             library=_LIBRARY,
             session=self._description(),
         )
-        sealed = encode_segment(entries, header, self._signer)
+        sealed = seal_tables(tuple(tables.values()), header, self._signer)
         # Read back before it is put: what nobody could read must not become the truth.
         segment = decode_segment(sealed.name, sealed.sealed.to_bytes())
         if opened.position.seq == SEQ_MAX:

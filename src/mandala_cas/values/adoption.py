@@ -15,8 +15,8 @@ from typing import Final
 
 from mandala_cas.envelope.seal import Sealed
 from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, StoreUnavailableError
+from mandala_cas.log.groups import JournalValue
 from mandala_cas.log.journal import SPOOL_FOLDER
-from mandala_cas.log.journal_entries import JournalValue
 from mandala_cas.log.orphans import Orphan, OrphanBatch, Place, find_orphans
 from mandala_cas.log.writer import Position
 from mandala_cas.model.entries import (
@@ -249,16 +249,7 @@ def _results_of(entry: Entry) -> list[ContentId]:
 def _with_dots(batch: OrphanBatch) -> Iterator[tuple[Entry, Dot | None]]:
     """Yield the entries of a batch with the dots that they would have had."""
     for group in batch.groups:
-        call, tag = group.first_call, group.first_tag
-        for entry in group.entries:
-            if isinstance(entry, CallRecord):
-                yield entry, Dot(*batch.position, call)
-                call += 1
-            elif isinstance(entry, TagRecord):
-                yield entry, Dot(*batch.position, tag)
-                tag += 1
-            else:
-                yield entry, None
+        yield from group.with_dots(*batch.position)
 
 
 def _prepared(value: JournalValue, orphan: Orphan) -> PreparedValue:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from mandala_cas.blobs.packs import Pack, group_for_packs, seal_pack
 from mandala_cas.blobs.store import BlobStore
 from mandala_cas.envelope.seal import Sealed
+from mandala_cas.log.groups import unpack_group
 from mandala_cas.log.segment import Segment
-from mandala_cas.log.writer import Position, Start, with_dots
+from mandala_cas.log.writer import Position
 from mandala_cas.model.entries import Entry, ValueRecord
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.objectstore.layout import NONCE_SIZE
@@ -35,21 +36,21 @@ class Batch:
     """What one segment will say, and what must be in the store before it does.
 
     ``packed`` are values that get their places when the batch is closed, ``loose`` those that are
-    objects of their own, ``rows`` the values that the segment has a row for. ``taken`` is the
-    writer's list of the entries. ``segment`` is there once the batch is closed; the batch itself, with the bytes, is
-    kept until the segment is published and was looked at once more. ``decided_us`` and
-    ``decided_s`` are when the first choice was made that the store must not have overtaken, by
-    the calendar and by a clock that runs while the machine sleeps. ``forget`` is what to do when
-    the batch is committed.
+    objects of their own, ``rows`` the values that the segment has a row for. ``groups`` is the
+    writer's list of what was recorded, as bytes. ``segment`` is there once the batch is closed;
+    the batch itself, with the bytes, is kept until the segment is published and was looked at once
+    more. ``decided_us`` and ``decided_s`` are when the first choice was made that the store must
+    not have overtaken, by the calendar and by a clock that runs while the machine sleeps.
+    ``forget`` is what to do when the batch is committed.
     """
 
     position: Position
     decided_us: int
     decided_s: float
-    taken: Sequence[Entry]
+    groups: Sequence[bytes]
     packed: dict[ContentId, Held] = field(default_factory=dict)
     loose: dict[ContentId, Held] = field(default_factory=dict)
-    rows: set[ContentId] = field(default_factory=set)
+    rows: set[bytes] = field(default_factory=set)
     packs: Sequence[Pack] = ()
     segment: Segment | None = None
     is_placed: bool = False
@@ -63,12 +64,16 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.taken or self.packed or self.loose)
+        return not (self.groups or self.packed or self.loose)
 
     @property
     def entries(self) -> list[tuple[Entry, Dot | None]]:
         """The entries in order, with their dots."""
-        return list(with_dots(tuple(self.taken), Start(self.position, 0, 0)))
+        found: list[tuple[Entry, Dot | None]] = []
+        for group in map(unpack_group, tuple(self.groups)):
+            found += [(value.record, None) for value in group.values]
+            found += group.with_dots(*self.position)
+        return found
 
     @property
     def held(self) -> dict[ContentId, Held]:

@@ -19,9 +19,9 @@ from mandala_cas.errors import StoreUnavailableError, UsageError
 from mandala_cas.index.copies import ValueCopy
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.checks import entry_size
+from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group, unpack_group
 from mandala_cas.log.journal import Journal
-from mandala_cas.log.journal_entries import JournalGroup, JournalValue
-from mandala_cas.log.writer import LogWriter, Position, Start, with_dots
+from mandala_cas.log.writer import Appended, LogWriter, Position
 from mandala_cas.model.entries import Entry, Tier, ValueRecord
 from mandala_cas.model.ids import ContentId
 from mandala_cas.values.batch import Batch, Held
@@ -58,12 +58,14 @@ def system_clocks() -> Clocks:
 class _Gathered:
     """What goes into the batch with some entries: rows, and the values that nobody wrote down.
 
-    ``placed`` are rows of values that have their bytes, or a place in the store.
+    ``placed`` are rows of values that have their bytes, or a place in the store; without any
+    values that are held, these are all rows (``has_held``).
     """
 
     rows: dict[ContentId, ValueRecord] = field(default_factory=dict)
     placed: list[ValueRecord] = field(default_factory=list)
     held: dict[ContentId, Held] = field(default_factory=dict)
+    has_held: bool = False
 
 
 class Batches:
@@ -118,6 +120,10 @@ class Batches:
         waiting = {item.position for item in self._writer.outbox}
         return [b for b in self.all if b.segment is not None and b.position not in waiting]
 
+    def is_held(self, content_id: ContentId) -> bool:
+        """Tell whether the bytes of a value are here."""
+        return content_id in self._held
+
     def held(self, content_id: ContentId) -> Held | None:
         """Return a value whose bytes are here."""
         return self._held.get(content_id)
@@ -127,8 +133,8 @@ class Batches:
         batch = self.by_position.get(position)
         if batch is None:
             clocks = self._clocks
-            taken = self._writer.entries_at(position)
-            batch = Batch(position, clocks.now_us(), clocks.boot_s(), taken)
+            groups = self._writer.groups_at(position)
+            batch = Batch(position, clocks.now_us(), clocks.boot_s(), groups)
             if self._journal is not None:
                 batch.forget = _Forget(self._journal, position)
             self.by_position[position] = batch
@@ -154,24 +160,22 @@ class Batches:
         """
         batch = self.at(self._writer.position)
         gathered = self._gather(batch, values, contents, anew)
-        together = (*gathered.rows.values(), *entries)
-        size = sum(map(entry_size, together))
+        rows = tuple(gathered.rows.values())
+        size = sum(map(entry_size, rows)) + sum(map(entry_size, entries))
         if not self._writer.has_room(size):
             self.close()
             batch = self.at(self._writer.position)
             gathered = self._gather(batch, values, contents, anew)
-            together = (*gathered.rows.values(), *entries)
-            size = sum(map(entry_size, together))
-        start = self._writer.append_all(together, size)
+            rows = tuple(gathered.rows.values())
+            size = sum(map(entry_size, rows)) + sum(map(entry_size, entries))
+        appended = self._writer.append_group(rows, entries, size)
         # Only now: were Ctrl-C to come between, the next call would bring these rows again.
-        batch.rows.update(gathered.rows)
+        batch.rows.update(map(bytes, gathered.rows))
         batch.size += size
         if self._journal is not None and is_journaled and not batch.is_exposed:
-            self._write_down(self._journal, batch, entries, start, gathered)
+            self._write_down(self._journal, batch, entries, appended, gathered)
         batch.record_count += 1
-        add_open = self._lookup.add_open
-        for entry, dot in with_dots(together, start):
-            add_open(entry, dot)
+        self._lookup.add_open(rows, entries, appended)
         return batch
 
     def close(self) -> None:
@@ -189,8 +193,11 @@ class Batches:
         self._lookup.clear_open()
         for batch in self.all:
             if batch not in published:
-                for entry, dot in batch.entries:
-                    self._lookup.add_open(entry, dot)
+                for packed in batch.groups:
+                    group = unpack_group(packed)
+                    rows = [value.record for value in group.values]
+                    at = Appended(batch.position, group.first_call, group.first_tag, packed)
+                    self._lookup.add_open(rows, group.entries, at)
 
     def let_go(self, batch: Batch) -> None:
         """Forget a batch that is committed."""
@@ -217,6 +224,7 @@ class Batches:
             held_value = self._held.get(content_id) if self._held else None
             if held_value is not None and not held_value.is_journaled:
                 found.held[content_id] = held_value
+                found.has_held = True
             if not batch.has(content_id) and content_id not in found.rows:
                 known = self._known_row(content_id)
                 if known is not None:
@@ -244,6 +252,7 @@ class Batches:
         # The batch first: what is found in `_held` is never asked for again.
         (batch.packed if is_packed else batch.loose)[content_id] = held
         self._held[content_id] = held
+        found.has_held = True
         batch.size += held.source.size
         if not is_packed:
             found.rows[content_id] = held.record
@@ -269,21 +278,12 @@ class Batches:
         journal: Journal,
         batch: Batch,
         entries: Sequence[Entry],
-        start: Start,
+        appended: Appended,
         gathered: _Gathered,
     ) -> None:
         """Put a group into the journal; where that fails, the batch is to be committed soon."""
-        values = [JournalValue(record, None, None) for record in gathered.placed]
-        for held in gathered.held.values():
-            if isinstance(held.source, SpooledValue):
-                values.append(JournalValue(held.record, None, held.source.name))
-            else:
-                values.append(JournalValue(held.record, held.source.to_bytes()))
         try:
-            journal.append(
-                batch.position,
-                JournalGroup(entries, values, start.first_call, start.first_tag),
-            )
+            journal.append_packed(batch.position, _frame_body(entries, appended, gathered))
         except StoreUnavailableError as error:
             batch.is_exposed = True
             _LOGGER.warning(
@@ -303,6 +303,19 @@ class Batches:
             if isinstance(held.source, SpooledValue):
                 held.source.keep()
             held.is_journaled = True
+
+
+def _frame_body(entries: Sequence[Entry], appended: Appended, gathered: _Gathered) -> bytes:
+    """Return what the journal says of a group: nearly always what the batch has of it."""
+    if not gathered.has_held:
+        return appended.packed
+    values = [JournalValue(record) for record in gathered.placed]
+    for held in gathered.held.values():
+        if isinstance(held.source, SpooledValue):
+            values.append(JournalValue(held.record, None, held.source.name))
+        else:
+            values.append(JournalValue(held.record, held.source.to_bytes()))
+    return pack_group(JournalGroup(entries, values, appended.first_call, appended.first_tag))
 
 
 @dataclass(frozen=True, slots=True)

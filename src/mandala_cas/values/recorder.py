@@ -156,7 +156,7 @@ class Recorder(ForkAware):
 
     def is_held(self, content_id: ContentId) -> bool:
         """Tell whether the bytes of a value are here, without reading them."""
-        return self._batches.held(content_id) is not None
+        return self._batches.is_held(content_id)
 
     def record(
         self,
@@ -175,8 +175,7 @@ class Recorder(ForkAware):
         Raises:
             StoreUnavailableError: the batch holds all it may, and could not be flushed.
         """
-        contents = [slot.content_id for slot in call.inputs]
-        contents += [slot.content_id for slot in call.outputs]
+        contents = [slot.content_id for slot in call.inputs + call.outputs]
         with self.lock:
             batch = self._batches.add((*hides, call), values, contents)
             batch.duration_us += call.duration_us

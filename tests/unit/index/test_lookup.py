@@ -11,10 +11,12 @@ import pytest
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.index.lookup import CallLookup
+from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
-from mandala_cas.model.entries import CallRecord, Tier, Tombstone, ValueRecord
-from mandala_cas.model.ids import Dot, PayloadHash
+from mandala_cas.log.writer import Appended, Position
+from mandala_cas.model.entries import CallRecord, Entry, Tier, Tombstone, ValueRecord
+from mandala_cas.model.ids import Dot, PayloadHash, WriterId
 from mandala_cas.objectstore.layout import blob_name
 
 MakeCall = Callable[..., CallRecord]
@@ -25,6 +27,17 @@ MakeSegment = Callable[..., Segment]
 def lookup() -> CallLookup:
     """Return a lookup that knows nothing."""
     return CallLookup()
+
+
+ME = Position(WriterId(b"12345678"), 3)
+
+
+def add_open(lookup: CallLookup, together: list[Entry], first_call: int = 0) -> None:
+    """Have a lookup know of a group that is not published."""
+    rows = [entry for entry in together if isinstance(entry, ValueRecord)]
+    entries = [entry for entry in together if not isinstance(entry, ValueRecord)]
+    packed = pack_group(JournalGroup(entries, [JournalValue(row) for row in rows], first_call))
+    lookup.add_open(rows, entries, Appended(ME, first_call, 0, packed))
 
 
 def tombstone_of(segment: Segment, first: int, last: int | None = None) -> Tombstone:
@@ -59,14 +72,47 @@ def test_what_was_never_called_is_not_found(
 def test_an_open_call_is_found_until_it_is_cleared(lookup: CallLookup, make_call: MakeCall) -> None:
     """A process sees its own calls before anyone else does."""
     call = make_call("gen", "seed")
-    lookup.add_open(call, Dot(b"12345678", 0, 0))  # type: ignore[arg-type] # any bytes will do
+    add_open(lookup, [call])
 
     assert lookup.find(call.call_id) == call
+    assert lookup.find(call.call_id) is lookup.find(call.call_id)
     assert lookup.find_equal(call.content_id) == call
+    assert lookup.dots(call.call_id) == [Dot(*ME, 0)]
 
     lookup.clear_open()
 
     assert lookup.find(call.call_id) is None
+    assert lookup.find_equal(call.content_id) is None
+    assert lookup.dots(call.call_id) == []
+
+
+def test_an_open_call_is_found_among_those_that_were_recorded_with_it(
+    lookup: CallLookup,
+    make_call: MakeCall,
+    make_value: Callable[[str, bytes], ValueRecord],
+) -> None:
+    """What is kept is the group, in bytes."""
+    calls = [make_call("gen", f"seed {number}") for number in range(3)]
+    values = [make_value(f"model {number}", b"payload") for number in range(3)]
+    add_open(lookup, [values[0], calls[0], values[1], values[2], calls[1], calls[2]], first_call=5)
+
+    assert [lookup.find(call.call_id) for call in calls] == calls
+    assert [lookup.find_equal(call.content_id) for call in calls] == calls
+    assert [lookup.dots(call.call_id) for call in calls] == [[Dot(*ME, row)] for row in (5, 6, 7)]
+    assert [lookup.copies(value.content_id)[0].record for value in values] == values
+    assert all(lookup.has_open_value(value.content_id) for value in values)
+
+
+def test_the_first_of_two_open_calls_answers(lookup: CallLookup, make_call: MakeCall) -> None:
+    """Two threads may record one call; what was answered once is answered again."""
+    call = make_call("gen", "seed")
+    other = replace(call, started_us=call.started_us - 1)
+    add_open(lookup, [call], first_call=1)
+    add_open(lookup, [other], first_call=2)
+
+    assert lookup.find(call.call_id) == call
+    assert lookup.find_equal(call.content_id) == call
+    assert lookup.dots(call.call_id) == [Dot(*ME, 1)]
 
 
 @pytest.mark.parametrize("tombstone_first", [True, False])
@@ -210,7 +256,7 @@ def test_the_copy_of_this_process_comes_first(
     """Its own bytes need no trust and no fetching."""
     value = make_value("model", b"payload")
     lookup.add_parts([make_segment([value])])
-    lookup.add_open(value, None)
+    add_open(lookup, [value])
 
     copies = lookup.copies(value.content_id)
 

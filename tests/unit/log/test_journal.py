@@ -13,14 +13,9 @@ from tests.unit.log.entry_strategies import call_record, entries, inline_record
 
 from mandala_cas.errors import CorruptionError, StoreUnavailableError, UsageError
 from mandala_cas.log.frames import FrameKey
+from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group
 from mandala_cas.log.journal import Journal, batch_file_name, writer_of_file
-from mandala_cas.log.journal_entries import (
-    Adopted,
-    JournalGroup,
-    JournalValue,
-    pack_group,
-    unpack_body,
-)
+from mandala_cas.log.journal_entries import Adopted, unpack_body
 from mandala_cas.log.orphans import Orphan, Place, find_orphans
 from mandala_cas.log.writer import Position
 from mandala_cas.model.entries import Entry, ValueRecord
