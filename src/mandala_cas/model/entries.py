@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from mandala_cas.model.frozen import frozen
 from mandala_cas.model.ids import (
     CallContentId,
     CallId,
@@ -37,7 +38,7 @@ class Slot(NamedTuple):
     content_id: ContentId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallRecord:
     """One call of an op, as it is written.
 
@@ -61,7 +62,7 @@ class CallRecord:
     parent: CallId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValueRecord:
     """Where a value is and how to read it.
 

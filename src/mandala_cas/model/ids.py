@@ -151,9 +151,7 @@ def constant_history_id(content_id: ContentId) -> HistoryId:
 
 def output_history_id(call_id: CallId, output_name: str) -> HistoryId:
     """Return the history id of one output of a call."""
-    return _of_size(
-        HistoryId, _OUTPUT.copy().update(call_id + output_name.encode()).digest(16)
-    )
+    return _of_size(HistoryId, _OUTPUT.copy().update(call_id + output_name.encode()).digest(16))
 
 
 def constant_history_ids(content_ids: Iterable[bytes]) -> list[bytes]:
