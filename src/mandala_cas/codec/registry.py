@@ -133,7 +133,8 @@ class CodecRegistry:
         Raises:
             DeclinedError: it would not come back as it is.
         """
-        return _packed(codec, *codec.encode(value))
+        fields, buffers = codec.encode(value)
+        return _packed(codec, fields, buffers)
 
     def encode_each(
         self, codec: ValueCodec, values: Sequence[Any], digests: Digests
@@ -306,7 +307,8 @@ def _packed(
 ) -> tuple[bytes, tuple[Buffer, ...] | Pieces]:
     """Return what a codec gave in the form in which it is kept."""
     payload = buffers if isinstance(buffers, Pieces) else tuple(buffers)
-    return _pack_header(codec, fields), payload
+    # Most small values need no header.
+    return _NO_FIELDS if fields == {} else _pack_header(codec, fields), payload
 
 
 def _pack_header(codec: ValueCodec, fields: Mapping[str, Any]) -> bytes:

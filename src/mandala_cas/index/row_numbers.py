@@ -49,7 +49,9 @@ class RowNumbers:
 
     def of(self, id_: bytes) -> list[int]:
         """Return all rows of an id."""
-        rows = [row for index in self._sorted for row in index.of(id_)]
+        rows: list[int] = []
+        for index in self._sorted:
+            rows += index.of(id_)
         row = self._first.get(id_)
         if row is not None:
             rows += (row, *self._others.get(id_, ()))

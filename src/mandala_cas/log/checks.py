@@ -6,7 +6,7 @@ accepted a reader accepts, and nothing that was accepted can fail to be written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -139,8 +139,7 @@ def _call_size(call: CallRecord) -> int:
             entry=call,
         )
     slots = call.inputs + call.outputs
-    words = [slot[0] for slot in slots]
-    words += (call.op_name, call.op_version, call.module)
+    words = (call.op_name, call.op_version, call.module, *[slot[0] for slot in slots])
     return _CALL_SIZE + len(slots) * _SLOT_SIZE + _text_size(words, call)
 
 
@@ -196,19 +195,19 @@ def _tag_size(tag: TagRecord) -> int:
     return _TAG_SIZE + _text_size((tag.name,), tag)
 
 
-def _text_size(words: Sequence[str], entry: Entry) -> int:
+def _text_size(words: tuple[str, ...], entry: Entry) -> int:
     """Return the size of words, each as if it were met for the first time."""
     try:
-        return sum(map(_word_size, words))
+        return _words_size(words)
     except UnicodeEncodeError as error:
         raise UsageError(f"names must be text that UTF-8 can hold: {error}", entry=entry) from error
 
 
-# Every call of an op brings the same few words.
+# Every call of an op brings the same words, and so does every value of a codec.
 @lru_cache(maxsize=1 << 12)
-def _word_size(word: str) -> int:
-    """Return the size of one word."""
-    return len(word.encode()) + _WORD_SIZE
+def _words_size(words: tuple[str, ...]) -> int:
+    """Return the size of words."""
+    return sum(len(word.encode()) + _WORD_SIZE for word in words)
 
 
 def tier_of_location(location: str) -> int:

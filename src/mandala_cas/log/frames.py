@@ -54,12 +54,11 @@ class FrameKey:
     def frame(self, number: int, body: bytes) -> bytes:
         """Return a body as the frame of that number."""
         size = len(body)
-        return b"".join((_HEAD.pack(size, size ^ _ALL_BITS), self.digest(number, body), body))
+        return _HEAD.pack(size, size ^ _ALL_BITS) + self.digest(number, body) + body
 
     def digest(self, number: int, body: bytes | memoryview) -> bytes:
         """Return what proves a body."""
-        hasher = self._hasher.copy()
-        hasher.update(number.to_bytes(8, "little"))
+        hasher = self._hasher.copy().update(number.to_bytes(8, "little"))
         return hasher.update(body).digest(_DIGEST_SIZE)
 
 

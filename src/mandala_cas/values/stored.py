@@ -52,14 +52,12 @@ class StoredValues:
 
     def __call__(self, content_id: ContentId) -> bool:
         """Tell whether the value is stored."""
-        if self._is_held(content_id) or self._lookup.has_open_value(content_id):
+        if self._lookup.has_open_value(content_id) or self._is_held(content_id):
             return True
-        if not self._lookup.has_value(content_id):
-            return False
-        return any(
-            copy not in self._unreadable and self._may_rely(copy) and self._is_there(copy)
-            for copy in self._lookup.copies(content_id)
-        )
+        for copy in self._lookup.copies(content_id):
+            if copy not in self._unreadable and self._may_rely(copy) and self._is_there(copy):
+                return True
+        return False
 
     def _is_there(self, copy: ValueCopy) -> bool:
         """Tell whether the place of a copy can be relied on."""
