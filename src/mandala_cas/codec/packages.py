@@ -12,6 +12,7 @@ from mandala_cas.errors import UnsupportedFormatError
 NEEDED: Final[Mapping[str, str | None]] = {
     "plain": None,
     "nested": None,
+    "collection": None,
     "file": None,
     "dir": None,
     "tracked-dir": None,

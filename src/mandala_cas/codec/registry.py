@@ -14,6 +14,7 @@ from mandala_cas.codec.api import (
 )
 from mandala_cas.codec.arrays import ArrayCodec
 from mandala_cas.codec.arrow import ArrowCodec
+from mandala_cas.codec.collections import CollectionCodec
 from mandala_cas.codec.digests import BIG, Digests, payload_digest, payload_hash_of_digest
 from mandala_cas.codec.file_places import FilePlaces
 from mandala_cas.codec.files import DirCodec, FileCodec
@@ -263,6 +264,8 @@ def default_registry(places: FilePlaces | None = None) -> CodecRegistry:
     for codec in [*codecs, PlainCodec()]:
         registry.register(codec)
     registry.register(ParquetCodec(), only_by_name=True)
+    # Never asked what it takes: no value of a user's is one.
+    registry.register(CollectionCodec(), only_by_name=True)
     return registry
 
 

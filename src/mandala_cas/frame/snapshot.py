@@ -38,7 +38,7 @@ class Snapshot:
         slots = tables.slots
         self.slot_call: Codes = slots["call"].to_numpy()
         self.slot_is_output: Mask = slots["is_output"].to_numpy()
-        self.slot_position: npt.NDArray[np.uint16] = slots["position"].to_numpy()
+        self.slot_position: npt.NDArray[np.uint32] = slots["position"].to_numpy()
         self.slot_ref: Codes = slots["ref"].to_numpy()
         self.slot_label = self._label_codes(slots["name"].to_numpy())
         self.call_offsets: Rows = np.zeros(self.call_count + 1, dtype=np.int64)

@@ -124,6 +124,26 @@ class CallLookup:
         """Tell whether an unpublished record says where the value is."""
         return self._open.has_value(content_id)
 
+    def codec_of(self, content_id: ContentId) -> tuple[str, bytes] | None:
+        """Return which codec wrote a value, and its header; None where no record can be read.
+
+        By one record, and the index alone: nothing is fetched.
+        """
+        opened = self._open_values.get(content_id)
+        if opened is not None:
+            return opened.codec_name, opened.codec_header
+        row = self._by_value.first(content_id)
+        if row is None:
+            return None
+        at = bisect_right(self._value_bases, row) - 1
+        part, row_in_part = self._parts[at], row - self._value_bases[at]
+        if isinstance(part, KeptPart):
+            # Its columns are checked as a whole when they are asked for, one row by itself.
+            record = part.value_record(row_in_part)
+            return record.codec_name, record.codec_header
+        values = part.values
+        return values.text("codec_name")[row_in_part], values.bytes("codec_header")[row_in_part]
+
     def copies(self, content_id: ContentId) -> list[ValueCopy]:
         """Return all places of a value that can be told, each once, this process's own first.
 

@@ -103,7 +103,7 @@ def _slots(
     slots = {
         "call": np.repeat(np.arange(len(rows), dtype=np.uint32), counts),
         "is_output": is_output,
-        "position": position.astype(np.uint16),
+        "position": position.astype(np.uint32),
         "name": name_codes,
         "ref": refs,
     }

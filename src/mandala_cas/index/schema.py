@@ -24,7 +24,7 @@ CALLS_SCHEMA = {
 SLOTS_SCHEMA = {
     "call": pl.UInt32,
     "is_output": pl.Boolean,
-    "position": pl.UInt16,  # inputs by parameter, outputs by return
+    "position": pl.UInt32,  # inputs by parameter, outputs by return
     "name": pl.UInt32,  # code in `names`
     "ref": pl.UInt32,
 }

@@ -1,8 +1,4 @@
-"""What the annotations of an op say about how its inputs and outputs are kept.
-
-``Annotated[T, Codec("parquet")]`` names the codec, ``Annotated[T, Hash(function)]`` what decides
-the id.
-"""
+"""Reading of the annotations of an op: what they say about how its inputs and outputs are kept."""
 
 from __future__ import annotations
 
@@ -13,97 +9,18 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from mandala_cas.errors import MandalaWarning, UsageError
+from mandala_cas.memo.collection_types import MARKED_KINDS
+from mandala_cas.memo.notes import NO_NOTE, Codec, Hash, Note, Notes, Shape
+from mandala_cas.model.collections import CollectionKind
 
-_MARKER_TEXT: Final = re.compile(r"\b(Annotated|Codec|Hash)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """Store what is annotated with the codec of this name, where it is not stored already.
-
-    Its id stays what it is.
-    """
-
-    name: str
-
-    def __post_init__(self) -> None:
-        """Refuse what is no name."""
-        if type(self.name) is not str or not self.name:
-            raise UsageError(f"Codec takes the name of a codec, got {self.name!r:.80}")
+_MARKER_TEXT: Final = re.compile(r"\b(Annotated|Codec|Hash|MList|MDict|MSet|MTuple)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
-    """Take the id of what is annotated from what this function returns for it."""
-
-    function: Callable[[Any], Any]
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be called."""
-        if not callable(self.function):
-            raise UsageError(f"Hash takes a function, got {self.function!r:.80}")
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What one annotation says."""
-
-    codec: str | None = None
-    hasher: Callable[[Any], Any] | None = None
-
-
-NO_NOTE: Final = Note()
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """What all annotations of a function say.
-
-    All parameters are among ``arguments``. ``excess`` is for what ``*args`` and ``**kwargs`` take,
-    by the prefix of the names. ``elements`` are for the outputs by position; where ``repeats``,
-    the one is for all.
-    """
-
-    arguments: Mapping[str, Note] = field(default_factory=dict)
-    excess: tuple[tuple[str, Note], ...] = ()
-    whole: Note = NO_NOTE
-    elements: tuple[Note, ...] = ()
-    repeats: bool = False
-
-    def of_argument(self, name: str) -> Note:
-        """Return what is said of an argument."""
-        note = self.arguments.get(name)
-        if note is not None:
-            return note
-        for prefix, excess in self.excess:
-            rest = name.removeprefix(prefix)
-            if not prefix or (rest != name and rest.isdecimal()):
-                return excess
-        return NO_NOTE
-
-    def of_output(self, position: int, count: int) -> Note:
-        """Return what is said of one of ``count`` outputs; around the whole, it is said of each."""
-        if not self.elements:
-            return self.whole
-        position = 0 if self.repeats else position
-        is_there = count > 1 and position < len(self.elements)
-        return self.elements[position] if is_there else NO_NOTE
-
-    def codecs(self) -> Iterator[tuple[str, str]]:
-        """Yield the name of each codec, and which annotation names it."""
-        for name, note in (*self.arguments.items(), *self.excess):
-            if note.codec is not None:
-                yield note.codec, f"argument '{name}'"
-        for note in (self.whole, *self.elements):
-            if note.codec is not None:
-                yield note.codec, "the result"
-
-
+_UNIONS: Final = (Union, types.UnionType)
 _NOTHING: Final = Notes()
 
 
@@ -152,6 +69,13 @@ class Annotations:
                 arguments[name] = note
         elements, repeats = self._of_elements(result, output_count)
         whole = NO_NOTE if elements else self._note(result, "the result")
+        if whole.shapes and output_count not in {None, 1}:
+            raise UsageError(
+                f"{self._op_name}: the result is annotated as one collection, {result!r:.100}, and "
+                f"nout or output_names declare {output_count} outputs; annotate it as a tuple[...] "
+                "of them, or declare one",
+                op=self._op_name,
+            )
         return Notes(arguments, tuple(excess), whole, elements, repeats)
 
     def _of_elements(self, hint: Any, output_count: int | None) -> tuple[tuple[Note, ...], bool]:
@@ -171,20 +95,28 @@ class Annotations:
 
     def _note(self, hint: Any, where: str) -> Note:
         """Return what one annotation says."""
-        if get_origin(hint) is not Annotated:
-            if _holds_marker(hint):
-                raise UsageError(
-                    f"{self._op_name}: {where} has a marker inside its annotation, {hint!r:.100}; "
-                    "put Annotated around the whole of it",
-                    op=self._op_name,
-                )
+        if not _holds_marker(hint):
             return NO_NOTE
+        kind = MARKED_KINDS.get(get_origin(hint) or hint)
+        if kind is not None:
+            return Note(shapes=(self._shape(kind, hint, where),), is_strict=True)
+        if get_origin(hint) in _UNIONS:
+            return self._union(get_args(hint), where)
+        if get_origin(hint) is not Annotated:
+            raise UsageError(
+                f"{self._op_name}: {where} has a marker inside its annotation, {hint!r:.100}; "
+                "put Annotated around the whole of it, and make what is around a collection one "
+                "as well, MList, MDict, MSet or MTuple",
+                op=self._op_name,
+            )
         inner, *metadata = get_args(hint)
+        if not any(map(_holds_marker, metadata)) and _may_be_collection(inner):
+            return self._note(inner, where)
         if _holds_marker(inner) or any(part is Codec or part is Hash for part in metadata):
             raise UsageError(
                 f"{self._op_name}: {where} is annotated with {hint!r:.100}; write "
                 'Annotated[type, Codec("name")] or Annotated[type, Hash(function)], around the '
-                "whole type",
+                "whole type, or around that of the elements of a collection",
                 op=self._op_name,
             )
         codecs = [part.name for part in metadata if isinstance(part, Codec)]
@@ -195,6 +127,45 @@ class Annotations:
                 op=self._op_name,
             )
         return Note(codecs[0] if codecs else None, hashers[0] if hashers else None)
+
+    def _union(self, parts: tuple[Any, ...], where: str) -> Note:
+        """Return what a union says: which collections it allows, and whether anything else."""
+        notes = [self._note(part, where) for part in parts if part is not type(None)]
+        shapes = [shape for note in notes for shape in note.shapes]
+        if any(note.codec or note.hasher for note in notes):
+            raise UsageError(
+                f"{self._op_name}: {where} has a marker inside its annotation, a part of a union; "
+                "put Annotated around the whole of it",
+                op=self._op_name,
+            )
+        if len({shape.kind for shape in shapes}) < len(shapes):
+            raise UsageError(
+                f"{self._op_name}: {where} may be either of two collections of one kind, which "
+                "cannot be told apart; annotate one of them",
+                op=self._op_name,
+            )
+        return Note(shapes=tuple(shapes), is_strict=all(note.is_strict for note in notes))
+
+    def _shape(self, kind: CollectionKind, hint: Any, where: str) -> Shape:
+        """Return what the annotation of a collection says."""
+        parts = get_args(hint)
+        if kind is CollectionKind.DICT:
+            if parts and self._evaluated(parts[0]) is not str:
+                raise UsageError(
+                    f"{self._op_name}: {where} is annotated with {hint!r:.100}; the keys of MDict "
+                    "are str: write MDict[str, type]",
+                    op=self._op_name,
+                )
+            parts = parts[1:]
+        elif kind is CollectionKind.TUPLE and not (len(parts) == 2 and parts[1] is ...):
+            notes = tuple(self._note(self._evaluated(part), where) for part in parts)
+            return Shape(kind, notes, is_fixed=get_origin(hint) is not None)
+        return Shape(kind, tuple(self._note(self._evaluated(part), where) for part in parts[:1]))
+
+    def _evaluated(self, part: Any) -> Any:
+        """Return the annotation of an element, which may be a text in one that is none."""
+        is_text = isinstance(part, str | typing.ForwardRef)
+        return self._resolved("element", part) if is_text else part
 
     def _resolved(self, name: str, hint: Any) -> Any:
         """Return an annotation; None for one that is a text and cannot be understood here.
@@ -213,7 +184,9 @@ class Annotations:
             return typing.get_type_hints(shim, *spaces, include_extras=True)[name]
         except Exception as error:  # noqa: BLE001 (evaluating a text of a user's may raise anything)
             if _MARKER_TEXT.search(hint):
-                where = "the result" if name == "return" else f"argument '{name}'"
+                where = {"return": "the result", "element": "an element"}.get(
+                    name, f"argument '{name}'"
+                )
                 warnings.warn(
                     f"{self._op_name}: the annotation of {where} cannot be understood here "
                     f"({type(error).__name__}: {error}), so its marker is not used; make the names "
@@ -222,6 +195,11 @@ class Annotations:
                     stacklevel=2,
                 )
             return None
+
+
+def _may_be_collection(hint: Any) -> bool:
+    """Tell whether an annotation is that of a collection, or of one of several things."""
+    return (get_origin(hint) or hint) in MARKED_KINDS or get_origin(hint) in _UNIONS
 
 
 def _plain_function(function: Any) -> Any:
@@ -258,5 +236,7 @@ def _closure(function: Any) -> dict[str, Any]:
 def _holds_marker(hint: Any) -> bool:
     """Tell whether there is a marker anywhere in an annotation."""
     if hint is Codec or hint is Hash or isinstance(hint, Codec | Hash):
+        return True
+    if any(hint is kind or get_origin(hint) is kind for kind in MARKED_KINDS):
         return True
     return any(map(_holds_marker, get_args(hint)))

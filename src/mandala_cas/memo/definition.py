@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
-from mandala_cas.memo.annotations import Annotations, Notes
+from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
+from mandala_cas.memo.notes import Notes
 from mandala_cas.versions.source import Source
 
 

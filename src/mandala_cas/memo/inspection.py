@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mandala_cas.errors import UsageError
-from mandala_cas.memo.annotations import NO_NOTE
 from mandala_cas.memo.book import CallBook, Impression
 from mandala_cas.memo.definition import Definition
+from mandala_cas.memo.notes import NO_NOTE
 from mandala_cas.memo.places import Place
 
 

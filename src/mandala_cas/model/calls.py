@@ -80,9 +80,8 @@ class Call:
 
     def _refs(self, slots: tuple[Slot, ...]) -> Mapping[str, Ref]:
         """Return the refs in ``slots``, lazily loaded."""
-        return MappingProxyType(
-            {s.name: AtomRef(s.history_id, s.content_id, loader=self._loader) for s in slots}
-        )
+        make = AtomRef if self._loader is None else self._loader.make_ref
+        return MappingProxyType({s.name: make(s.history_id, s.content_id) for s in slots})
 
     def __eq__(self, other: object) -> bool:
         """Compare histories."""

@@ -24,6 +24,7 @@ _CALL = blake3(derive_key_context="mandala-cas v1 call history id")
 _CALL_CONTENT = blake3(derive_key_context="mandala-cas v1 call content id")
 _OUTPUT = blake3(derive_key_context="mandala-cas v1 output history id")
 _CONSTANT = blake3(derive_key_context="mandala-cas v1 constant history id")
+_COLLECTION = blake3(derive_key_context="mandala-cas v1 collection content id")
 
 # Makes an id of what has the right size for certain, such as a digest: the check in `Id` is for
 # what comes from outside, and would take a tenth of the time of a hit.
@@ -142,6 +143,21 @@ class Dot(NamedTuple):
     writer: WriterId
     seq: int
     row: int
+
+
+def collection_content_id(
+    tag: bytes, element_ids: Iterable[ContentId], keys: Iterable[bytes] = ()
+) -> ContentId:
+    """Return the content id of a collection of one kind, given those of its elements.
+
+    ``keys`` are those of a dict, as UTF-8, and ascend; each stands before its element.
+    """
+    ids = list(element_ids)
+    prefixes = [len(key).to_bytes(4, "little") + key for key in keys] or [b""] * len(ids)
+    hasher = _COLLECTION.copy()
+    hasher.update(tag + len(ids).to_bytes(8, "little"))
+    hasher.update(b"".join(key + id_ for key, id_ in zip(prefixes, ids, strict=True)))
+    return ContentId(hasher.digest())
 
 
 def constant_history_id(content_id: ContentId) -> HistoryId:

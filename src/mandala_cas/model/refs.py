@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId, HistoryId
@@ -28,6 +29,21 @@ class RefLoader(Protocol):
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value; the ref stays as it is."""
         ...
+
+    def load_elements(self, ref: Ref) -> Elements:
+        """Return refs to the elements of a collection; no value of an element is loaded."""
+        ...
+
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref to what is stored under these ids: that of a collection, or any other."""
+        ...
+
+
+class Elements(NamedTuple):
+    """The elements of a collection as refs, in its order; ``keys`` are those of a dict."""
+
+    refs: Sequence[Ref]
+    keys: Sequence[str] = ()
 
 
 class Ref:
