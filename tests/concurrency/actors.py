@@ -27,9 +27,9 @@ from mandala_cas.log.writer import LogWriter
 from mandala_cas.memo import context
 from mandala_cas.memo.op import Op
 from mandala_cas.model.entries import TagRecord, TagTarget, Tombstone, Untag
-from mandala_cas.model.ids import CallId, ContentId, Dot
+from mandala_cas.model.ids import CallId, ContentId, Dot, HistoryId
 from mandala_cas.model.outcomes import Loaded
-from mandala_cas.model.refs import AtomRef, Ref
+from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import RUN_PARTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
@@ -223,6 +223,14 @@ class Process:
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of a ref, as refs ask for it."""
         return self.book.load([ref])[0]
+
+    def load_elements(self, ref: Ref) -> Elements:
+        """Return refs to the elements of a collection, as its ref asks for them."""
+        return self.book.elements(ref)
+
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref of this storage."""
+        return self.book.collections.make_ref(history_id, content_id, value)
 
     def make(self, wanted: Wanted) -> Ref:
         """Make a call, and the one before it, or find them on record."""

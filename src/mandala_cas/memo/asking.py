@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mandala_cas.errors import UsageError
-from mandala_cas.memo.annotations import Notes
 from mandala_cas.memo.binding import Arguments
-from mandala_cas.memo.book import CallBook, Hasher
+from mandala_cas.memo.book import CallBook
+from mandala_cas.memo.constructing import construct
 from mandala_cas.memo.context import Session
 from mandala_cas.memo.definition import Definition
+from mandala_cas.memo.notes import NO_NOTE, Note, Notes
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.request import Input, Request
 from mandala_cas.memo.special import NewArgument
@@ -61,8 +62,15 @@ def _inputs(
         if new is not None and value is new:
             arguments[position] = (name, new.value)
             continue
-        hasher = None if notes is None else notes.of_argument(name).hasher
-        if isinstance(value, Ref):
+        note = NO_NOTE if notes is None else notes.of_argument(name)
+        hasher = note.hasher
+        made = None
+        if note.shapes:
+            made = construct(value, note, book, Place(definition.name, "argument", name))
+        if made is not None:
+            history_id, content_id = made.ids
+            arguments[position] = (name, made)
+        elif isinstance(value, Ref):
             history_id, content_id = value.history_id, value.content_id
         else:
             try:
@@ -70,7 +78,7 @@ def _inputs(
             except UsageError as error:
                 raise _unhashable(definition, name, error) from error
             history_id = constant_history_id(content_id)
-        if new is not None and content_id == _default_id(definition, name, new, book, hasher):
+        if new is not None and content_id == _default_id(definition, name, new, book, note):
             arguments[position] = (name, new.value)
             continue
         inputs.append((name, history_id, content_id))
@@ -82,11 +90,15 @@ def _default_id(
     name: str,
     default: NewArgument,
     book: CallBook,
-    hasher: Hasher | None,
+    note: Note,
 ) -> ContentId:
     """Return the content id of a new argument's default."""
+    if note.shapes:
+        made = construct(default.value, note, book, Place(definition.name, "argument", name))
+        if made is not None:
+            return made.ids.content_id
     try:
-        return default.content_id(book, hasher)
+        return default.content_id(book, note.hasher)
     except UsageError as error:
         raise _unhashable(definition, name, error, is_default=True) from error
 

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
-from mandala_cas.memo.annotations import NO_NOTE, Note
 from mandala_cas.memo.book import CallBook, Prepared
+from mandala_cas.memo.constructing import Made, make_records
 from mandala_cas.memo.context import run_in_body
+from mandala_cas.memo.destructing import Taken, destruct
 from mandala_cas.memo.inspection import Inspection
-from mandala_cas.memo.outputs import name_outputs
+from mandala_cas.memo.notes import NO_NOTE, Note
+from mandala_cas.memo.outputs import declared_outputs, name_outputs
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.registry import register
 from mandala_cas.memo.request import Request
-from mandala_cas.memo.unwrapping import unwrap, unwrap_held
+from mandala_cas.memo.structural import Ids, take_items
+from mandala_cas.memo.taking import InputTaker, prepared_value
+from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.entries import CallRecord, Slot
-from mandala_cas.model.ids import ContentId, output_history_id
+from mandala_cas.model.ids import CallId, ContentId, output_history_id
 from mandala_cas.model.refs import Ref
 
 
@@ -44,13 +48,15 @@ class Begun:
 class MadeCall:
     """A call that has run, its outputs, and what a book must take in to put it on record.
 
-    ``stored`` are the outputs as a book takes them, and the last of ``prepared``.
+    ``stored`` are the outputs as a book takes them, or taken apart; ``prepared`` is all that it
+    must take in. ``structural`` are the calls that tie collections to their elements.
     """
 
     record: CallRecord
     outputs: list[Any]
     prepared: list[Prepared]
-    stored: list[Prepared]
+    stored: list[Prepared | Taken]
+    structural: list[CallRecord]
 
 
 def run_and_record(request: Request) -> MadeCall:
@@ -61,7 +67,7 @@ def run_and_record(request: Request) -> MadeCall:
             the op itself raises, whose exception passes unchanged.
     """
     made = run(request)
-    request.session.book.record(made.record, made.prepared)
+    request.session.book.record(made.record, made.prepared, made.structural)
     return made
 
 
@@ -87,7 +93,7 @@ def begin(request: Request) -> Begun:
     definition, book = request.definition, request.session.book
     # Of two definitions under one name, the one that is called is the one in use.
     register(definition)
-    values, prepared = _values_of_inputs(request, book)
+    values, prepared = InputTaker(request).take()
     inspection = Inspection(definition, values, book) if book.checks_mutation else None
     args, kwargs = definition.binder.unbind(values, request.positional_count)
     return Begun(request, args, kwargs, prepared, inspection, book.now_us())
@@ -107,8 +113,8 @@ def finish(begun: Begun, result: Any) -> MadeCall:
         begun.inspection.finish()
     outputs, stored = _prepare_outputs(request, result)
     slots = tuple(
-        Slot(name, output_history_id(request.call_id, name), prepared_output.content_id)
-        for (name, _), prepared_output in zip(outputs, stored, strict=True)
+        Slot(name, output_history_id(request.call_id, name), stored_output.content_id)
+        for (name, _), stored_output in zip(outputs, stored, strict=True)
     )
     record = CallRecord(
         call_id=request.call_id,
@@ -124,22 +130,61 @@ def finish(begun: Begun, result: Any) -> MadeCall:
         parent=session.parent,
     )
     values_of_outputs = [output for _, output in outputs]
-    return MadeCall(record, values_of_outputs, [*begun.prepared, *stored], stored)
+    prepared = list(begun.prepared)
+    structural = structural_inputs(request, begun.started_us)
+    for slot, stored_output in zip(slots, stored, strict=True):
+        if not isinstance(stored_output, Taken):
+            prepared.append(stored_output)
+            continue
+        prepared += stored_output.all_prepared()
+        records, places = take_items(
+            Ids(slot.history_id, slot.content_id),
+            stored_output.collections(),
+            session.book,
+            started_us=begun.started_us,
+            parent=session.parent,
+        )
+        structural += records
+        prepared += places
+    return MadeCall(record, values_of_outputs, prepared, stored, structural)
 
 
-def _prepare_outputs(request: Request, result: Any) -> tuple[list[tuple[str, Any]], list[Prepared]]:
-    """Return the outputs by name, as values, and what the book must take in of them."""
+def structural_inputs(request: Request, started_us: int) -> list[CallRecord]:
+    """Return the calls that make the collections among the arguments, each once."""
+    parent = request.session.parent
+    found: dict[CallId, CallRecord] = {}
+    for _, argument in request.arguments:
+        if isinstance(argument, Made):
+            for record in make_records(argument, started_us, parent):
+                found.setdefault(record.call_id, record)
+    return list(found.values())
+
+
+def _prepare_outputs(
+    request: Request, result: Any
+) -> tuple[list[tuple[str, Any]], list[Prepared | Taken]]:
+    """Return the outputs by name, as values, and as the book takes them."""
     definition, book = request.definition, request.session.book
     notes = definition.notes()
-    named = name_outputs(definition.name, definition.outputs, result)
+    declared = definition.outputs
+    if declared is None and notes is not None and notes.is_whole:
+        declared = declared_outputs(definition.name, None, 1)
+    named = name_outputs(definition.name, declared, result)
     outputs: list[tuple[str, Any]] = []
-    stored: list[Prepared] = []
+    stored: list[Prepared | Taken] = []
     for position, (name, value) in enumerate(named):
         place = Place(definition.name, "output", name)
+        note = NO_NOTE if notes is None else notes.of_output(position, len(named))
+        taken = destruct(value, note, book, place) if note.shapes else None
+        if taken is not None:
+            stored.append(taken)
+            outputs.append((name, taken.value))
+            continue
         is_ref = isinstance(value, Ref)
         output = unwrap(value, str(place), book, **place.details) if is_ref else value
-        note = NO_NOTE if notes is None else notes.of_output(position, len(named))
-        stored.append(_prepare(book, output, _noted_id(book, output, note, place), place, note))
+        stored.append(
+            prepared_value(book, output, _noted_id(book, output, note, place), place, note)
+        )
         outputs.append((name, output))
     return outputs, stored
 
@@ -152,46 +197,3 @@ def _noted_id(book: CallBook, output: Any, note: Note, place: Place) -> ContentI
         return book.content_id(output, note.hasher)
     except UsageError as error:
         raise place.cannot("hashed", error) from error
-
-
-def _values_of_inputs(
-    request: Request, book: CallBook
-) -> tuple[list[tuple[str, Any]], list[Prepared]]:
-    """Return all arguments as values, and what the book must take in of them."""
-    content_ids = {name: content_id for name, _, content_id in request.inputs}
-    notes = request.definition.notes()
-    held = unwrap_held([value for _, value in request.arguments if isinstance(value, Ref)], book)
-    values: list[tuple[str, Any]] = []
-    prepared: list[Prepared] = []
-    for name, argument in request.arguments:
-        is_ref = isinstance(argument, Ref)
-        if is_ref and argument in held:
-            values.append((name, held[argument]))
-            continue
-        place = Place(request.definition.name, "argument", name)
-        value = argument
-        if is_ref:
-            value = unwrap(argument, str(place), book, **place.details)
-        # A new argument at its default is no input, so nobody will ask for its value.
-        if name in content_ids:
-            note = NO_NOTE if notes is None else notes.of_argument(name)
-            own_id = content_ids[name]
-            prepared.append(_prepare(book, value, own_id, place, note, is_ref=is_ref))
-        values.append((name, value))
-    return values, prepared
-
-
-def _prepare(
-    book: CallBook,
-    value: Any,
-    content_id: ContentId | None,
-    place: Place,
-    note: Note,
-    *,
-    is_ref: bool = False,
-) -> Prepared:
-    """Take the bytes of ``value``; an error says which value it was, and which part of it."""
-    try:
-        return book.prepare(value, content_id, note.codec, hasher=note.hasher, is_ref=is_ref)
-    except UsageError as error:
-        raise place.cannot("stored", error) from error

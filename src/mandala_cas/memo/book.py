@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from mandala_cas.model.collections import Collection as StoredCollection
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId
 from mandala_cas.model.outcomes import Outcome
@@ -135,19 +136,43 @@ class CallBook(Protocol):
         """
         ...
 
-    def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
-        """Put the call on record, and the values before it: both or nothing.
+    def collections_below(
+        self, content_ids: Sequence[ContentId]
+    ) -> Mapping[ContentId, StoredCollection]:
+        """Return what is stored of the collections among some values, and of those in them.
+
+        No value of an element is loaded that is no collection.
+
+        Raises:
+            CorruptionError: what is stored of one cannot be read.
+        """
+        ...
+
+    def record(
+        self,
+        call: CallRecord,
+        values: Sequence[Prepared],
+        structural: Sequence[CallRecord] = (),
+    ) -> None:
+        """Put the call on record, and the values before it: all or nothing.
 
         ``values`` are what ``prepare`` of this book gave. Recording twice is harmless.
+        ``structural`` are the calls that tie its collections to their elements; those that are on
+        record already are not recorded again.
         """
         ...
 
     def record_again(
-        self, call: CallRecord, values: Sequence[Prepared], lost: Collection[ContentId]
+        self,
+        call: CallRecord,
+        values: Sequence[Prepared],
+        lost: Collection[ContentId],
+        structural: Sequence[CallRecord] = (),
     ) -> None:
         """Put a call on record that was there; its records that gave ``lost`` count no more.
 
-        What a crash leaves is the old records, or the new one, or both.
+        So it is with the structural calls that belong to it. What a crash leaves is the old
+        records, or the new ones, or both.
         """
         ...
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     MList = list
     MDict = dict
     MSet = set
-    MTuple = tuple
+    MTuple = tuple  # type: ignore[type-arg]  # (an alias, to be given arguments)
 else:
 
     class MList:

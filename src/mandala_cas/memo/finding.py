@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from mandala_cas.errors import CorruptionError
+from mandala_cas.memo.body import structural_inputs
+from mandala_cas.memo.book import Prepared
 from mandala_cas.memo.request import Request
+from mandala_cas.memo.structural import Ids, take_items
 from mandala_cas.model.entries import CallRecord, Slot
 from mandala_cas.model.ids import output_history_id
 
@@ -26,8 +30,10 @@ def find_record(request: Request) -> CallRecord | None:
     return None if equal is None else _reuse(equal, request)
 
 
-def _reuse(equal: CallRecord, request: Request) -> CallRecord:
+def _reuse(equal: CallRecord, request: Request) -> CallRecord | None:
     """Record a call that a call of equal content answers; its outputs get their own history.
+
+    So do the elements of collections among them. None where it is not known what these are.
 
     Source and module stay those of the code that computed the outputs: by them a later reader
     tells whether the answer is stale.
@@ -50,6 +56,24 @@ def _reuse(equal: CallRecord, request: Request) -> CallRecord:
         reused_from=equal.call_id,
         parent=request.session.parent,
     )
+    structural = structural_inputs(request, record.started_us)
+    try:
+        collections = book.collections_below([slot.content_id for slot in record.outputs])
+    except CorruptionError:
+        # What is stored of one is lost, and running the op gives it again.
+        return None
+    places: list[Prepared] = []
+    for slot in record.outputs:
+        if slot.content_id in collections:
+            records, taken = take_items(
+                Ids(slot.history_id, slot.content_id),
+                collections,
+                book,
+                started_us=record.started_us,
+                parent=record.parent,
+            )
+            structural += records
+            places += taken
     # No values: those of equal content are on record with the call that answers.
-    book.record(record, ())
+    book.record(record, places, structural)
     return record

@@ -7,16 +7,23 @@ from typing import Any
 
 from mandala_cas.memo.body import MadeCall
 from mandala_cas.memo.book import Prepared
+from mandala_cas.memo.destructing import Taken
 from mandala_cas.memo.request import Request
 from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.refs import MISSING, AtomRef
+from mandala_cas.model.refs import MISSING, AtomRef, Ref
 
 
 def give_recorded(request: Request, record: CallRecord) -> Any:
     """Return the outputs of a call on record: lazy, unless a body asks."""
     book = request.session.book
     loader = book.loader
-    refs = [AtomRef(slot.history_id, slot.content_id, loader=loader) for slot in record.outputs]
+    notes = request.definition.notes()
+    refs: list[Ref]
+    if notes is None or not notes.has_collections_out:
+        refs = [AtomRef(slot.history_id, slot.content_id, loader=loader) for slot in record.outputs]
+    else:
+        # Which of them are collections is on record, whatever the annotation said then.
+        refs = [loader.make_ref(slot.history_id, slot.content_id) for slot in record.outputs]
     return _as_returned(book.load(refs) if request.session.in_body else refs)
 
 
@@ -24,10 +31,12 @@ def give_made(request: Request, made: MadeCall) -> Any:
     """Return the outputs of a call that just ran."""
     if request.session.in_body:
         return _as_returned(made.outputs)
-    loader = request.session.book.loader
+    book = request.session.book
     return _as_returned(
         [
-            AtomRef(slot.history_id, slot.content_id, _attached(value, stored), loader)
+            stored.ref(slot.history_id, book)
+            if isinstance(stored, Taken)
+            else AtomRef(slot.history_id, slot.content_id, _attached(value, stored), book.loader)
             for slot, value, stored in zip(
                 made.record.outputs, made.outputs, made.stored, strict=True
             )

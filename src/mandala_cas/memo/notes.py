@@ -119,6 +119,11 @@ class Notes:
         return self.elements[position] if is_there else NO_NOTE
 
     @property
+    def has_collections_out(self) -> bool:
+        """Whether the result, or a part of it, may be a collection."""
+        return bool(self.whole.shapes) or any(note.shapes for note in self.elements)
+
+    @property
     def is_whole(self) -> bool:
         """Whether the result is one collection, and not as many outputs as a tuple has."""
         return bool(self.whole.shapes)

@@ -6,11 +6,11 @@ names them. ``docs/reference/hashing.md`` and ``docs/reference/format.md`` are n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId, collection_content_id
@@ -69,6 +69,23 @@ class Collection:
         return collection_content_id(
             _TAGS[self.kind], (id_ for _, id_ in keyed), [key for key, _ in keyed]
         )
+
+
+def plain_container(kind: CollectionKind, keys: Iterable[str], values: Iterable[Any]) -> Any:
+    """Return what a collection is to Python; ``keys`` are those of a dict.
+
+    Raises:
+        TypeError: no set can hold one of the values.
+    """
+    match kind:
+        case CollectionKind.LIST:
+            return list(values)
+        case CollectionKind.TUPLE:
+            return tuple(values)
+        case CollectionKind.SET:
+            return set(values)
+        case CollectionKind.DICT:
+            return dict(zip(keys, values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mandala_cas.codec.canonical import content_id
@@ -13,13 +13,16 @@ from mandala_cas.index.lookup import CallLookup
 from mandala_cas.memo import recovery
 from mandala_cas.memo.book import Prepared
 from mandala_cas.memo.reports import explained
+from mandala_cas.model.collections import Collection as StoredCollection
 from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, constant_history_id
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, constant_history_id
 from mandala_cas.model.outcomes import Loaded, Outcome
-from mandala_cas.model.refs import AtomRef, Ref, RefLoader
+from mandala_cas.model.refs import AtomRef, Elements, Ref, RefLoader
+from mandala_cas.storage.collections import StoredCollections
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader
 from mandala_cas.values.recorder import Recorder
+from mandala_cas.values.resolving import load_whole
 from mandala_cas.values.save import PreparedValue, ValueEncoder
 from mandala_cas.values.trust import Origin
 
@@ -45,6 +48,7 @@ class StoredCalls:
         self._encoder = encoder
         self._values = values
         self._creators = creators
+        self.collections = StoredCollections(lookup, values, creators, loader)
         self._clock_us = clock_us
         self.loader = loader
         self.checks_mutation = checks_mutation
@@ -76,12 +80,14 @@ class StoredCalls:
 
     def load_each(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Outcome]:
         """Return for each ref its value or what is wrong with it, fetched together."""
-        return self._values.load_each([ref.content_id for ref in refs], mmap=mmap)
+        return load_whole(self._values, [ref.content_id for ref in refs], mmap=mmap)
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch; a question runs no op."""
         values = []
-        for value_id, outcome in zip(content_ids, self._values.load_each(content_ids), strict=True):
+        for value_id, outcome in zip(
+            content_ids, load_whole(self._values, content_ids), strict=True
+        ):
             if isinstance(outcome, CorruptionError):
                 ref = AtomRef(constant_history_id(value_id), value_id)
                 raise explained(ref, outcome, self.creators(ref)) from outcome
@@ -89,6 +95,14 @@ class StoredCalls:
                 raise outcome
             values.append(outcome.value)
         return values
+
+    def elements(self, ref: Ref) -> Elements:
+        """Return refs of the elements of a collection; inside the storage, a lost one is made."""
+        try:
+            return self.collections.elements(ref)
+        except CorruptionError:
+            recovery.load([ref], self)
+        return self.collections.elements(ref)
 
     def creators(self, ref: Ref) -> list[CallRecord]:
         """Return calls on record that gave the value of a ref, that of its history first."""
@@ -122,15 +136,51 @@ class StoredCalls:
         """Take the bytes of a value."""
         return self._encoder.prepare(value, content_id, codec_name, hasher=hasher, is_ref=is_ref)
 
-    def record(self, call: CallRecord, values: Sequence[Prepared]) -> None:
-        """Put the values and the call on record, as one."""
-        self._recorder.record(call, _own(values))
+    def collections_below(
+        self, content_ids: Sequence[ContentId]
+    ) -> Mapping[ContentId, StoredCollection]:
+        """Return what is stored of the collections among some values, and of those in them."""
+        return self.collections.below(content_ids)
+
+    def record(
+        self,
+        call: CallRecord,
+        values: Sequence[Prepared],
+        structural: Sequence[CallRecord] = (),
+    ) -> None:
+        """Put the values and the calls on record, as one."""
+        new: list[CallRecord] = []
+        hides: list[Tombstone] = []
+        for record in structural:
+            known = self._lookup.find(record.call_id)
+            if known is None:
+                new.append(record)
+            elif known.outputs != record.outputs:
+                # Its collection was dropped, or lost, and is another one now.
+                new.append(record)
+                hides += _hiding(self._lookup.dots(record.call_id), TombstoneReason.DROPPED)
+        self._recorder.record(call, _own(values), hides, new)
 
     def record_again(
-        self, call: CallRecord, values: Sequence[Prepared], lost: Collection[ContentId]
+        self,
+        call: CallRecord,
+        values: Sequence[Prepared],
+        lost: Collection[ContentId],
+        structural: Sequence[CallRecord] = (),
     ) -> None:
-        """Put a call on record anew, and hide those of its records that gave what is lost."""
-        self._recorder.record(call, _own(values), self._hides(call.call_id, lost))
+        """Put calls on record anew, and hide those of their records that gave what is lost."""
+        gave_lost = self._creators.by_content(lost)
+        own = {record.call_id for record in (call, *structural)}
+        dots = [found.dot for found in gave_lost if found.record.call_id in own]
+        again = {found.record.call_id for found in gave_lost}
+        new = [
+            record
+            for record in structural
+            if record.call_id in again
+            or (known := self._lookup.find(record.call_id)) is None
+            or known.outputs != record.outputs
+        ]
+        self._recorder.record(call, _own(values), _hiding(dots, TombstoneReason.LOST), new)
 
     def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
         """Hide those records of a call that gave what is lost."""
@@ -139,11 +189,16 @@ class StoredCalls:
     def _hides(self, call_id: CallId, lost: Collection[ContentId]) -> list[Tombstone]:
         """Return what hides those records of a call that gave what is lost."""
         dots = [c.dot for c in self._creators.by_content(lost) if c.record.call_id == call_id]
-        return [Tombstone(d.writer, d.seq, d.row, d.row, TombstoneReason.LOST) for d in dots]
+        return _hiding(dots, TombstoneReason.LOST)
 
     def now_us(self) -> int:
         """Return the time, in microseconds since 1970."""
         return self._clock_us()
+
+
+def _hiding(dots: Iterable[Dot], reason: TombstoneReason) -> list[Tombstone]:
+    """Return what hides some records."""
+    return [Tombstone(dot.writer, dot.seq, dot.row, dot.row, reason) for dot in dots]
 
 
 def _own(values: Sequence[Prepared]) -> list[PreparedValue]:

@@ -14,7 +14,7 @@ from mandala_cas.memo import context
 from mandala_cas.memo.op import Op
 from mandala_cas.model.calls import Call
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
-from mandala_cas.model.refs import MISSING, AtomRef, Ref
+from mandala_cas.model.refs import MISSING, Elements, Ref
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.assembly import assemble
 from mandala_cas.storage.dropping import drop_calls
@@ -212,6 +212,11 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
         """Return the value of one ref (what refs call to load themselves)."""
         return self._parts.book.load([ref])[0]
 
+    def load_elements(self, ref: Ref) -> Elements:
+        """Return refs to the elements of a collection (what its refs call to be iterated)."""
+        self._check_open()
+        return self._parts.book.elements(ref)
+
     @property
     def file_cache(self) -> FileCache:
         """Where the contents of `File` and `Dir` values lie here: path, size, trim, clear."""
@@ -290,7 +295,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
 
     def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
         """Return a ref of this storage."""
-        return AtomRef(history_id, content_id, value, self)
+        return self._parts.book.collections.make_ref(history_id, content_id, value)
 
     def make_call(self, call_id: CallId) -> Call:
         """Return a call on record."""

@@ -163,11 +163,13 @@ class Recorder(ForkAware):
         call: CallRecord,
         values: Sequence[PreparedValue],
         hides: Sequence[Tombstone] = (),
+        structural: Sequence[CallRecord] = (),
     ) -> None:
         """Put the values and the call into the batch as one, and flush if it holds enough.
 
-        ``hides`` are records that this one replaces; they go into the same segment, so a crash
-        leaves either the old ones or this one.
+        ``hides`` are records that this one replaces, ``structural`` the calls that tie its
+        collections to their elements; they go into the same segment, so a crash leaves either the
+        old ones or this one, and no call without its elements.
 
         A store that does not answer just now ends no sweep: the batch is kept, and tried again
         when it holds as much compute again, at the latest when the block ends.
@@ -176,8 +178,10 @@ class Recorder(ForkAware):
             StoreUnavailableError: the batch holds all it may, and could not be flushed.
         """
         contents = [slot.content_id for slot in call.inputs + call.outputs]
+        for record in structural:
+            contents += [slot.content_id for slot in record.inputs + record.outputs]
         with self.lock:
-            batch = self._batches.add((*hides, call), values, contents)
+            batch = self._batches.add((*hides, call, *structural), values, contents)
             batch.duration_us += call.duration_us
             # What is on record already was looked up before the op ran.
             batch.decided_us = min(batch.decided_us, call.started_us)

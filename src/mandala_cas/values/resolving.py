@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from mandala_cas.errors import CorruptionError, MandalaError, UsageError
-from mandala_cas.model.collections import Collection, CollectionKind
+from mandala_cas.model.collections import Collection, plain_container
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.outcomes import Loaded, Outcome
 
@@ -216,23 +216,14 @@ def _assembled(made: _Open) -> Any:
     Raises:
         UsageError: an element of a set cannot be one.
     """
-    collection, parts = made.collection, made.parts
-    match collection.kind:
-        case CollectionKind.LIST:
-            return parts
-        case CollectionKind.TUPLE:
-            return tuple(parts)
-        case CollectionKind.DICT:
-            return dict(zip(collection.keys, parts, strict=True))
-        case CollectionKind.SET:
-            try:
-                return set(parts)
-            except TypeError as error:
-                raise UsageError(
-                    f"value {made.content_id.short} is a set, and no set can hold what is in it: "
-                    f"{error}; make it a list, MList",
-                    content_id=made.content_id,
-                ) from error
+    try:
+        return plain_container(made.collection.kind, made.collection.keys, made.parts)
+    except TypeError as error:
+        raise UsageError(
+            f"value {made.content_id.short} is a set, and no set can hold what is in it: {error}; "
+            "make it a list, MList",
+            content_id=made.content_id,
+        ) from error
 
 
 def _error_of(wrong: Mapping[ContentId, MandalaError]) -> MandalaError:

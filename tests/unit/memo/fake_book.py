@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -15,10 +15,13 @@ from blake3 import blake3
 
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import Hasher
+from mandala_cas.model.collection_refs import REF_CLASSES
+from mandala_cas.model.collections import Collection as StoredCollection
+from mandala_cas.model.collections import plain_container
 from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, HistoryId
 from mandala_cas.model.outcomes import Loaded, Outcome
-from mandala_cas.model.refs import Ref
+from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref
 
 MICROSECONDS_A_TICK = 7
 
@@ -117,11 +120,15 @@ class FakeBook:
         )
 
     def record_again(
-        self, call: CallRecord, values: Sequence[Any], lost: Collection[ContentId]
+        self,
+        call: CallRecord,
+        values: Sequence[Any],
+        lost: Collection[ContentId],
+        structural: Sequence[CallRecord] = (),
     ) -> None:
-        """Forget the old one, and put it down."""
+        """Forget the old ones, and put them down."""
         self.mark_lost(call.call_id, lost)
-        self.record(call, values)
+        self.record(call, values, structural)
         self.lost -= {prepared.content_id for prepared in values}
 
     def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
@@ -152,11 +159,37 @@ class FakeBook:
             content_id = content_id_of(value)
         return FakePrepared(content_id, copy.deepcopy(value))
 
-    def record(self, call: CallRecord, values: Sequence[Any]) -> None:
-        """Put it down."""
+    def record(
+        self, call: CallRecord, values: Sequence[Any], structural: Sequence[CallRecord] = ()
+    ) -> None:
+        """Put them down."""
         self.asked["record"] += 1
         self.values |= {prepared.content_id: prepared.value for prepared in values}
-        self.calls[call.call_id] = call
+        self.calls |= {record.call_id: record for record in (call, *structural)}
+
+    def collections_below(
+        self, content_ids: Sequence[ContentId]
+    ) -> Mapping[ContentId, StoredCollection]:
+        """Look through all values."""
+        found: dict[ContentId, StoredCollection] = {}
+        waiting = list(content_ids)
+        while waiting:
+            content_id = waiting.pop()
+            value = self.values.get(content_id)
+            if isinstance(value, StoredCollection):
+                found[content_id] = value
+                waiting += value.element_ids
+        return found
+
+    def load_elements(self, ref: Ref) -> Elements:
+        """Know no histories: tests of storages ask for them."""
+        raise UsageError(f"{self!r} does not know the elements of {ref!r}")
+
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref of this book."""
+        stored = self.values.get(content_id)
+        make = REF_CLASSES[stored.kind] if isinstance(stored, StoredCollection) else AtomRef
+        return make(history_id, content_id, value, self)
 
     def now_us(self) -> int:
         """Move on by a tick with every look at the clock."""
@@ -183,9 +216,17 @@ class FakeBook:
 
     def _copy(self, ref: Ref) -> Any:
         """Return a copy of a value."""
-        if ref.content_id not in self.values:
-            raise NotFoundError(f"no value {ref.content_id.short} in {self!r}")
-        return copy.deepcopy(self.values[ref.content_id])
+        return self._copied(ref.content_id)
+
+    def _copied(self, content_id: ContentId) -> Any:
+        """Return a copy of a value; a collection as the container of its elements."""
+        if content_id not in self.values:
+            raise NotFoundError(f"no value {content_id.short} in {self!r}")
+        value = self.values[content_id]
+        if isinstance(value, StoredCollection):
+            parts = [self._copied(id_) for id_ in value.element_ids]
+            return plain_container(value.kind, value.keys, parts)
+        return copy.deepcopy(value)
 
 
 def content_id_of(value: Any) -> ContentId:

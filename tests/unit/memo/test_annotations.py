@@ -13,8 +13,8 @@ from tests.unit.memo.fake_book import FakeBook, content_id_of
 
 from mandala_cas.errors import MandalaWarning, UsageError
 from mandala_cas.memo.annotations import Annotations
-from mandala_cas.memo.notes import NO_NOTE, Codec, Hash, Note
 from mandala_cas.memo.context import enter, leave
+from mandala_cas.memo.notes import NO_NOTE, Codec, Hash, Note
 from mandala_cas.memo.op import op
 from mandala_cas.memo.special import NewArgDefault
 
