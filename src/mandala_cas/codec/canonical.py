@@ -126,7 +126,8 @@ def _refuse_ref(encoder: Encoder, value: Any) -> bytes:
     raise RefusalError(
         "it is a ref, and refs are taken only as arguments of their own",
         value,
-        "pass it as an argument, or pass what storage.unwrap gives",
+        "pass it as an argument, or pass what storage.unwrap gives, or annotate the parameter with "
+        "MList, MDict, MSet or MTuple, which take refs as elements",
     )
 
 

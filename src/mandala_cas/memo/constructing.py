@@ -17,8 +17,9 @@ from mandala_cas.memo.collection_types import NAMES, PLAIN_TYPES
 from mandala_cas.memo.notes import Note, Shape
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.structural import Ids, MakeCall, make_call
+from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.collection_refs import CollectionRef
-from mandala_cas.model.collections import ELEMENTS_MAX, Collection, CollectionKind
+from mandala_cas.model.collections import ELEMENTS_MAX, Collection, CollectionKind, plain_container
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallId, ContentId, constant_history_id
 from mandala_cas.model.refs import Ref
@@ -172,6 +173,30 @@ def make_records(made: Made, started_us: int, parent: CallId | None) -> Iterator
 def prepare_collection(collection: Collection, content_id: ContentId, book: CallBook) -> Prepared:
     """Have the book take what is stored of a collection."""
     return book.prepare(collection, content_id, COLLECTION_CODEC)
+
+
+def unwrap_within(value: Any, note: Note, place: Place) -> Any:
+    """Return an argument outside every storage: a collection with its refs replaced by values.
+
+    Raises:
+        UsageError: it is not what the annotation allows, or a ref's value cannot be had.
+    """
+    return _unwrap_within(value, note, place, "")
+
+
+def _unwrap_within(value: Any, note: Note, place: Place, path: str) -> Any:
+    """Return a value with the refs in it replaced."""
+    if isinstance(value, Ref):
+        return unwrap(value, str(place), None, **place.details)
+    shape = shape_for(value, note, place, path)
+    if shape is None:
+        return value
+    keys: list[str] = []
+    values: list[Any] = []
+    for key, element, element_note, step in parts_of(value, shape, place, path):
+        values.append(_unwrap_within(element, element_note, place, step))
+        keys.append(key)
+    return plain_container(shape.kind, keys, values)
 
 
 def _construct(value: Any, note: Note, book: CallBook, place: Place, path: str) -> Made | None:

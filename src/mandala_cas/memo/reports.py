@@ -55,9 +55,10 @@ def from_outside(ref: Ref, needing: CallRecord | None) -> CorruptionError:
             (),
         )
     names = [slot.name for slot in needing.inputs if slot.content_id == ref.content_id]
+    what = f"its input {', '.join(names)}" if names else "an element of one of its inputs"
     return _error(
-        f"{needing.op_name} (call {needing.call_id.short}) would have to run again, and its input "
-        f"{', '.join(names)} is lost, which was passed in from outside; call {needing.op_name} "
+        f"{needing.op_name} (call {needing.call_id.short}) would have to run again, and {what} "
+        f"is lost, which was passed in from outside; call {needing.op_name} "
         "with the value itself: it counts as not made, and will run",
         ref,
         (needing,),

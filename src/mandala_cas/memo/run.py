@@ -7,6 +7,8 @@ from typing import Any
 
 from mandala_cas.memo.asking import ask
 from mandala_cas.memo.body import run_and_record
+from mandala_cas.memo.collection_types import PLAIN_TYPES
+from mandala_cas.memo.constructing import unwrap_within
 from mandala_cas.memo.context import Session
 from mandala_cas.memo.definition import Definition
 from mandala_cas.memo.finding import find_record
@@ -41,17 +43,24 @@ def run_plainly(definition: Definition, args: Sequence[Any], kwargs: Mapping[str
     works the same with the ``with storage:`` line taken away.
     """
     binder = definition.binder
-    if not binder.has_special_defaults and not any(
-        isinstance(argument, Ref) for argument in (*args, *kwargs.values())
+    given = (*args, *kwargs.values())
+    may_hold_refs = any(type(argument) in PLAIN_TYPES for argument in given)
+    notes = definition.notes() if may_hold_refs else None
+    if (
+        notes is None
+        and not binder.has_special_defaults
+        and not any(isinstance(argument, Ref) for argument in given)
     ):
         return definition.function(*args, **kwargs)
     arguments = binder.bind(args, kwargs)
     values = []
     for name, argument in arguments:
         value = argument.value if isinstance(argument, NewArgument) else argument
+        place = Place(definition.name, "argument", name)
         if isinstance(value, Ref):
-            place = Place(definition.name, "argument", name)
             value = unwrap(value, str(place), None, **place.details)
+        elif notes is not None and (note := notes.of_argument(name)).shapes:
+            value = unwrap_within(value, note, place)
         values.append((name, value))
     plain_args, plain_kwargs = binder.unbind(values, len(args))
     return definition.function(*plain_args, **plain_kwargs)

@@ -6,13 +6,14 @@ names them. ``docs/reference/hashing.md`` and ``docs/reference/format.md`` are n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import Any, Final
 
 from mandala_cas.errors import UsageError
+from mandala_cas.model.entries import Slot
 from mandala_cas.model.ids import ContentId, collection_content_id
 
 # More would not fit into one record of the log, where the call that makes a collection is.
@@ -124,6 +125,20 @@ _ELEMENT: Final = "elts_"
 def element_name(position: int) -> str:
     """Return the name of an input of the call that makes a list, a tuple or a set."""
     return f"{_ELEMENT}{position}"
+
+
+def made_from(kind: CollectionKind, inputs: Sequence[Slot]) -> Collection:
+    """Return what is stored of the collection that a call made of these inputs."""
+    ids: Iterable[ContentId] = [slot.content_id for slot in inputs]
+    if kind is CollectionKind.SET:
+        ids = sorted(set(ids))
+    keys = [slot.name for slot in inputs] if kind is CollectionKind.DICT else ()
+    return Collection(kind, tuple(ids), tuple(keys))
+
+
+def is_structural(op_name: str) -> bool:
+    """Tell whether calls of an op tie collections to their elements."""
+    return op_name in MAKE_OPS or op_name in GET_ITEM_OPS
 
 
 def made_of(op_name: str) -> CollectionKind | None:

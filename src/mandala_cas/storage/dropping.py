@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.model.calls import Call
-from mandala_cas.model.ids import CallId
+from mandala_cas.model.collections import is_structural
+from mandala_cas.model.entries import TagRecord, TagTarget
+from mandala_cas.model.ids import CallId, HistoryId
 from mandala_cas.values.recorder import Recorder
 
 if TYPE_CHECKING:
     from mandala_cas.index.schema import IndexTables
+
+_NAMED_MAX: Final = 3
 
 
 def drop_calls(
@@ -23,12 +27,17 @@ def drop_calls(
     *,
     with_dependents: bool,
     with_equals: bool,
+    tags: Callable[[], Iterable[TagRecord]],
 ) -> str:
     """Put tombstones for calls into the batch; return what to tell people.
 
+    The structural calls that belong to them go as well, unless others need them; ``tags`` are
+    those in effect.
+
     Raises:
         NotFoundError: a hid names no call of this store; nothing was dropped.
-        UsageError: something in ``calls_or_hids`` is neither a call nor a hid.
+        UsageError: something in ``calls_or_hids`` is neither a call nor a hid, or is a structural
+            call that other calls need.
     """
     from mandala_cas.index.dependents import dependents_of, equals_of  # noqa: PLC0415 (heavy)
     from mandala_cas.log.graves import merge_dots  # noqa: PLC0415 (only drops need it)
@@ -42,11 +51,17 @@ def drop_calls(
             f"{unknown[0]}; nothing was dropped",
             hids=[str(call_id) for call_id in unknown],
         )
-    contents = [record.content_id for record in records.values() if record is not None]
+    asked = wanted
+    contents = [
+        record.content_id
+        for record in records.values()
+        if record is not None and not is_structural(record.op_name)
+    ]
     if with_equals:
         wanted = list(dict.fromkeys([*wanted, *equals_of(tables(), contents)]))
     if with_dependents:
         wanted = dependents_of(tables(), wanted)
+    wanted = _with_structural(tables(), asked, wanted, list(tags()))
     recorder.drop(merge_dots(dot for call_id in wanted for dot in lookup.dots(call_id)))
     remaining = sum(map(lookup.count_equal, set(contents)))
     return f"Dropped {len(wanted)} {'call' if len(wanted) == 1 else 'calls'}" + (
@@ -55,6 +70,36 @@ def drop_calls(
         if remaining
         else ""
     )
+
+
+def _with_structural(
+    tables: IndexTables, asked: list[CallId], wanted: list[CallId], tags: Sequence[TagRecord]
+) -> list[CallId]:
+    """Return the calls to drop, and the structural calls that go with them.
+
+    Raises:
+        UsageError: a structural call was asked for that other calls need.
+    """
+    from mandala_cas.index.structural import StructuralCalls  # noqa: PLC0415 (heavy)
+
+    structural = StructuralCalls(tables)
+    if not structural.any:
+        return wanted
+    refs = {HistoryId(tag.history_id) for tag in tags if tag.target is TagTarget.REF}
+    calls = {CallId(tag.history_id) for tag in tags if tag.target is TagTarget.CALL}
+    closed = structural.closed(wanted, refs, calls)
+    needed = structural.still_needed(asked, closed)
+    if needed:
+        call_id, owners = needed[0]
+        names = ", ".join(owner.short for owner in owners[:_NAMED_MAX])
+        raise UsageError(
+            f"call {call_id.short} ties a collection to its elements, and belongs to "
+            f"{len(owners)} {'call' if len(owners) == 1 else 'calls'} ({names}); nothing was "
+            "dropped: drop those, it goes with them",
+            hid=str(call_id),
+            hids=[str(owner) for owner in owners],
+        )
+    return closed
 
 
 def call_ids_of(calls_or_hids: Call | str | Iterable[Any]) -> list[CallId]:

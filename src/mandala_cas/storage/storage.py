@@ -262,9 +262,13 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             content: drop every other call of equal op and input contents as well; without it
                 such a call would answer the next time.
 
+        Calls that tie collections to their elements go with the calls that they belong to, and
+        cannot be dropped by themselves.
+
         Raises:
             NotFoundError: a hid names no call of this store.
-            UsageError: something in ``calls_or_hids`` is neither a call nor a hid.
+            UsageError: something in ``calls_or_hids`` is neither a call nor a hid, or ties a
+                collection to its elements which calls that stay need.
         """
         self._check_writable("drop calls")
         self.commit()
@@ -275,6 +279,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             calls_or_hids,
             with_dependents=delete_dependents,
             with_equals=content,
+            tags=self._tags_in_effect,
         )
         self.commit()
         notify(report)

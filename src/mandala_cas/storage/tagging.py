@@ -11,7 +11,7 @@ from mandala_cas.log.part import LogPart
 from mandala_cas.model.calls import Call
 from mandala_cas.model.entries import TagRecord, TagTarget, Untag
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
-from mandala_cas.model.refs import AtomRef, Ref, RefLoader
+from mandala_cas.model.refs import Ref, RefLoader
 from mandala_cas.values.creators import rows_of
 
 _NO_CONTENT: Final = ContentId(bytes(ContentId.SIZE))
@@ -89,7 +89,7 @@ def things_tagged(
     for item in tagged:
         record = item.record
         if record.target is TagTarget.REF:
-            ref = AtomRef(HistoryId(record.history_id), record.content_id, loader=loader)
+            ref = loader.make_ref(HistoryId(record.history_id), record.content_id)
             found.setdefault(record.history_id, ref)
         elif (call := find_call(CallId(record.history_id))) is not None:
             found.setdefault(record.history_id, call)
@@ -101,7 +101,7 @@ def ref_on_record(parts: Iterable[LogPart], hid: bytes, loader: RefLoader) -> Re
     for part in parts:
         for row in rows_of(part.slots.fixed("history_id"), {hid}):
             content_id = ContentId(part.slots.fixed("content_id")[row])
-            return AtomRef(HistoryId(hid), content_id, loader=loader)
+            return loader.make_ref(HistoryId(hid), content_id)
     return None
 
 

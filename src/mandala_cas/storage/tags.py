@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mandala_cas.index.tags import tags_in_effect
 from mandala_cas.model.calls import Call
+from mandala_cas.model.entries import TagRecord
 from mandala_cas.model.ids import CallId
 from mandala_cas.model.refs import Ref
 from mandala_cas.storage.assembly import now_us
@@ -60,6 +61,11 @@ class StoreTags(StorageFace):
             name: things_tagged(tagged, self._find_call, self._parts.book.loader)
             for name, tagged in tags_in_effect(self._parts.log.parts()).items()
         }
+
+    def _tags_in_effect(self) -> Iterator[TagRecord]:
+        """Yield the records of all tags in effect."""
+        for tagged in tags_in_effect(self._parts.log.parts()).values():
+            yield from (item.record for item in tagged)
 
     def _find_call(self, call_id: CallId) -> Call | None:
         """Return a call on record, if it is there."""

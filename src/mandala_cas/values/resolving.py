@@ -38,7 +38,7 @@ def load_whole(
 
     A value that stands in several places of collections is fetched once, and each place has an
     object of its own, for whoever changes one. What is wrong with elements is wrong with their
-    collection, and ``parts`` in the details of its error are the content ids of those elements.
+    collection, and ``parts`` in the details of its error says of each of them what it is.
     """
     top = load_stored(values, content_ids, mmap=mmap)
     known: dict[ContentId, Outcome] = dict(zip(content_ids, top, strict=True))
@@ -229,7 +229,7 @@ def _assembled(made: _Open) -> Any:
 def _error_of(wrong: Mapping[ContentId, MandalaError]) -> MandalaError:
     """Return what is wrong with a collection, given what is wrong with things in it."""
     first = next(iter(wrong.values()))
-    return type(first)(str(first), **{**first.details, "parts": tuple(wrong)})
+    return type(first)(str(first), **{**first.details, "parts": wrong})
 
 
 def _too_deep() -> UsageError:

@@ -25,6 +25,7 @@ from mandala_cas.upkeep.code_values import RunsCode, is_signed_by, vouched_paylo
 from mandala_cas.upkeep.printing import as_count
 from mandala_cas.upkeep.publishing import Publisher
 from mandala_cas.upkeep.repairing.quarantine import put_aside
+from mandala_cas.upkeep.repairing.rebuilding import rebuild
 from mandala_cas.upkeep.repairing.report import Act, Action, RepairReport
 from mandala_cas.upkeep.repairing.run_rescue import readable_rest, rows_of_lost_run
 from mandala_cas.upkeep.repairing.salvage import rescue, salvage
@@ -151,11 +152,15 @@ class _Repair:
         for found in salvage(self.objects, gone, check.sizes, elsewhere):
             placed[found.record.content_id] = found.record.location
             self.publisher.place(found)
+        for found in rebuild(check.live, {id_: r for id_, r in gone.items() if id_ not in placed}):
+            placed[found.record.content_id] = found.record.location
+            self.publisher.place(found)
         if placed:
             self._act(
                 Act.PLACED,
                 as_count(len(placed), "value"),
-                "their bytes were whole in a damaged object, or found in another place",
+                "their bytes were whole in a damaged object, or found in another place, or made "
+                "of what the log says",
                 calls=check.live.affected(placed),
             )
         lost = gone.keys() - placed.keys() - check.kept_elsewhere()

@@ -5,7 +5,7 @@ Columns only: a log of a million calls is a few arrays here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Final
 
@@ -17,7 +17,8 @@ from mandala_cas.log.columns import FixedColumn
 from mandala_cas.log.graves import Flags, Graves
 from mandala_cas.log.part import LogPart
 from mandala_cas.log.rows import slot_counts
-from mandala_cas.model.entries import TagTarget, Tombstone, Untag
+from mandala_cas.model.collections import MAKE_OPS, STRUCTURAL_OPS, made_of, taken_apart_by
+from mandala_cas.model.entries import CallRecord, TagTarget, Tombstone, Untag
 from mandala_cas.model.ids import CallId, ContentId, Dot
 from mandala_cas.upkeep.verifying.findings import AffectedCalls
 from mandala_cas.values.creators import RecordedCall, rows_of
@@ -54,6 +55,8 @@ class LiveLog:
             counts = slot_counts(part.calls, part.slots)
             in_use = np.repeat(alive, counts)
             contents = prefixes_of(part.slots.fixed("content_id"))
+            # A collection is not there without the elements that it was made of.
+            is_output |= np.repeat(_of_ops(part, MAKE_OPS), counts)
             gave.append(contents[in_use & is_output])
             took.append(contents[in_use & ~is_output])
             is_ref = part.tags.numbers("target") == TagTarget.REF
@@ -80,13 +83,36 @@ class LiveLog:
         return self.is_needed(content_ids) | among(prefixes_of(content_ids), self.used)
 
     def calls_giving(self, content_ids: Collection[ContentId]) -> list[RecordedCall]:
-        """Return the live records of the calls that gave one of these values, each once."""
+        """Return the live records of the calls that gave one of these values, each once.
+
+        Calls that make a collection of such a value count as well, and with those that take one
+        out of a collection the calls that gave that.
+        """
         found: dict[Dot, RecordedCall] = {}
-        for name, row in self._calls_with(content_ids, outputs_only=True):
-            part = self.parts[name]
-            dot = part.dot(row)
-            found[dot] = RecordedCall(dot, part.call_record(row))
+        wanted, seen = set(content_ids), set[ContentId]()
+        while wanted:
+            above: set[ContentId] = set()
+            for name, row in self._calls_with(wanted, outputs_only=True):
+                part = self.parts[name]
+                record = part.call_record(row)
+                if seen and made_of(record.op_name) is not None:
+                    # Made of other things than what is asked about.
+                    continue
+                found[part.dot(row)] = RecordedCall(part.dot(row), record)
+                kind = taken_apart_by(record.op_name)
+                if kind is not None:
+                    made = STRUCTURAL_OPS[kind].made
+                    above |= {slot.content_id for slot in record.inputs if slot.name == made}
+            seen |= wanted
+            wanted = above - seen
         return [found[dot] for dot in sorted(found)]
+
+    def calls_making(self, content_ids: Collection[ContentId]) -> Iterator[CallRecord]:
+        """Yield the live calls that made one of these collections of its elements."""
+        for name, row in self._calls_with(content_ids, outputs_only=True):
+            record = self.parts[name].call_record(row)
+            if made_of(record.op_name) is not None:
+                yield record
 
     def affected(self, content_ids: Collection[ContentId]) -> AffectedCalls:
         """Return the live calls that gave or took one of these values, for people."""
@@ -105,9 +131,18 @@ class LiveLog:
         wanted = set(content_ids)
         for name, part in self.parts.items():
             slots = np.asarray(rows_of(part.slots.fixed("content_id"), wanted), np.intp)
-            if outputs_only:
-                slots = slots[part.slots.numbers("is_output")[slots] != 0]
             starts = part.calls.numbers("slot_start")
-            rows = np.unique(np.searchsorted(starts, slots, side="right") - 1)
+            rows = np.searchsorted(starts, slots, side="right") - 1
+            if outputs_only:
+                gives = part.slots.numbers("is_output")[slots] != 0
+                rows = rows[gives | _of_ops(part, MAKE_OPS)[rows]]
+            rows = np.unique(rows)
             found += [(name, row) for row in rows[self._alive[name][rows]].tolist()]
         return found
+
+
+def _of_ops(part: LogPart, names: Collection[str]) -> Flags:
+    """Tell of each call of a part whether its op has one of these names."""
+    ops = part.calls.text("op")
+    wanted = np.array([word in names for word in ops.words], bool)
+    return wanted[ops.codes] if len(ops) else np.empty(0, bool)
