@@ -170,6 +170,12 @@ class KeptPart:
         except ValueError as error:
             raise damaged("has a value of no tier") from error
 
+    def value_codec(self, row: int) -> tuple[str, bytes]:
+        """Return the codec that wrote the value in one row, and its header."""
+        # Not by `values`, which checks all rows.
+        values, at = self._tables[VALUES], checked_row(row, self.value_count)
+        return values.text("codec_name")[at], values.bytes("codec_header")[at]
+
     def value_created_us(self, row: int) -> int:
         """Return when the segment that placed a value was written."""
         return self.origins.created_us(row)

@@ -138,9 +138,7 @@ class CallLookup:
         at = bisect_right(self._value_bases, row) - 1
         part, row_in_part = self._parts[at], row - self._value_bases[at]
         if isinstance(part, KeptPart):
-            # Its columns are checked as a whole when they are asked for, one row by itself.
-            record = part.value_record(row_in_part)
-            return record.codec_name, record.codec_header
+            return part.value_codec(row_in_part)
         values = part.values
         return values.text("codec_name")[row_in_part], values.bytes("codec_header")[row_in_part]
 

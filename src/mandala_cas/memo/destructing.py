@@ -23,7 +23,7 @@ from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.collection_refs import REF_CLASSES, CollectionRef
 from mandala_cas.model.collections import Collection, CollectionKind, plain_container
 from mandala_cas.model.ids import ContentId, HistoryId
-from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref
+from mandala_cas.model.refs import MISSING, AtomRef, Elements, LazyRefs, Ref
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,17 +81,19 @@ class Taken:
 
     def ref(self, history_id: HistoryId, book: CallBook) -> CollectionRef:
         """Return the ref of this collection, which an op gave, with refs of its elements."""
-        kind = self.collection.kind
-        refs: list[Ref] = []
-        for place, part in zip(places_of(self.collection), self.parts, strict=True):
-            item_id = item_history_id(kind, history_id, book.content_id(place))
+        kind, places = self.collection.kind, places_of(self.collection)
+
+        def element(position: int) -> Ref:
+            """Return the ref of one element."""
+            part = self.parts[position]
+            item_id = item_history_id(kind, history_id, book.content_id(places[position]))
             if isinstance(part, Taken):
-                refs.append(part.ref(item_id, book))
-                continue
+                return part.ref(item_id, book)
             value = MISSING if part.prepared.may_hold_files else part.value
-            refs.append(AtomRef(item_id, part.prepared.content_id, value, book.loader))
+            return AtomRef(item_id, part.prepared.content_id, value, book.loader)
+
         value = MISSING if self.may_hold_files else self.value
-        elements = Elements(refs, self.collection.keys)
+        elements = Elements(LazyRefs(len(self.parts), element), self.collection.keys)
         return REF_CLASSES[kind](history_id, self.content_id, value, book.loader, elements=elements)
 
 

@@ -159,12 +159,17 @@ class SetRef(CollectionRef):
 class DictRef(CollectionRef):
     """A ref of a dict: its keys are known, its values are refs."""
 
-    __slots__ = ()
+    __slots__ = ("_positions",)
     KIND = CollectionKind.DICT
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a handle, as any of a collection."""
+        super().__init__(*args, **kwargs)
+        self._positions: dict[str, int] | None = None
 
     def __getitem__(self, key: str) -> Ref:
         """Return the ref of what stands under a key."""
-        return self._by_key()[key]
+        return self.elements.refs[self._places()[key]]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the keys."""
@@ -172,7 +177,7 @@ class DictRef(CollectionRef):
 
     def __contains__(self, key: object) -> bool:
         """Tell whether something stands under a key."""
-        return key in self._by_key()
+        return key in self._places()
 
     def keys(self) -> KeysView[str]:
         """Return the keys."""
@@ -188,7 +193,15 @@ class DictRef(CollectionRef):
 
     def get(self, key: str, default: T | None = None) -> Ref | T | None:
         """Return the ref of what stands under a key, or the default."""
-        return self._by_key().get(key, default)
+        place = self._places().get(key)
+        return default if place is None else self.elements.refs[place]
+
+    def _places(self) -> Mapping[str, int]:
+        """Return where the refs of keys are."""
+        if self._positions is None:
+            keys = self.elements.keys
+            self._positions = {key: position for position, key in enumerate(keys)}
+        return self._positions
 
     def _by_key(self) -> Mapping[str, Ref]:
         """Return the refs by key."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol, overload
 
 from mandala_cas.errors import UsageError
 from mandala_cas.model.ids import ContentId, HistoryId
@@ -37,13 +37,6 @@ class RefLoader(Protocol):
     def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
         """Return a ref to what is stored under these ids: that of a collection, or any other."""
         ...
-
-
-class Elements(NamedTuple):
-    """The elements of a collection as refs, in its order; ``keys`` are those of a dict."""
-
-    refs: Sequence[Ref]
-    keys: Sequence[str] = ()
 
 
 class Ref:
@@ -126,3 +119,41 @@ class AtomRef(Ref):
     """A ref whose value is one thing to mandala-cas, whatever it is inside."""
 
     __slots__ = ()
+
+
+class LazyRefs(Sequence[Ref]):
+    """Refs that are made when they are asked for: a collection may have very many."""
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, count: int, make: Callable[[int], Ref]) -> None:
+        """Have ``make`` give the ref of a position; it is asked once for each."""
+        self._count = count
+        self._make = make
+        self._made: dict[int, Ref] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int, /) -> Ref: ...
+    @overload
+    def __getitem__(self, place: slice, /) -> Sequence[Ref]: ...
+    def __getitem__(self, place: int | slice, /) -> Ref | Sequence[Ref]:
+        """Return the ref at a position, or those of several."""
+        if isinstance(place, slice):
+            return [self[position] for position in range(self._count)[place]]
+        position = range(self._count)[place]
+        found = self._made.get(position)
+        if found is None:
+            # Two threads may make it twice, and either is as good as the other.
+            found = self._made.setdefault(position, self._make(position))
+        return found
+
+
+class Elements(NamedTuple):
+    """The elements of a collection as refs, in its order; ``keys`` are those of a dict."""
+
+    refs: Sequence[Ref]
+    keys: Sequence[str] = ()

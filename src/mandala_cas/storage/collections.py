@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mandala_cas.codec.canonical import content_id
@@ -15,7 +15,7 @@ from mandala_cas.model.collection_refs import REF_CLASSES
 from mandala_cas.model.collections import Collection, CollectionKind, made_of
 from mandala_cas.model.ids import ContentId, HistoryId
 from mandala_cas.model.outcomes import Loaded
-from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref, RefLoader
+from mandala_cas.model.refs import MISSING, AtomRef, Elements, LazyRefs, Ref, RefLoader
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader
 from mandala_cas.values.resolving import load_stored
@@ -73,9 +73,14 @@ class StoredCollections:
             MandalaError: what is stored of it cannot be had.
         """
         (collection,) = self._load([ref.content_id])
-        histories = self._histories(ref.history_id, collection)
-        ids = zip(histories, collection.element_ids, strict=True)
-        return Elements([self.make_ref(*pair) for pair in ids], collection.keys)
+        history_of = self._histories(ref.history_id, collection)
+
+        def element(position: int) -> Ref:
+            """Return the ref of one element."""
+            return self.make_ref(history_of(position), collection.element_ids[position])
+
+        refs = LazyRefs(len(collection.element_ids), element)
+        return Elements(refs, collection.keys)
 
     def _load(self, value_ids: Sequence[ContentId]) -> list[Collection]:
         """Return what is stored of collections."""
@@ -92,21 +97,24 @@ class StoredCollections:
             found.append(outcome.value)
         return found
 
-    def _histories(self, history_id: HistoryId, collection: Collection) -> list[HistoryId]:
-        """Return how the elements of a collection came about.
+    def _histories(
+        self, history_id: HistoryId, collection: Collection
+    ) -> Callable[[int], HistoryId]:
+        """Return what tells how the element at a position came about.
 
         Of one that an op gave, each is that of the call which gives the element. Of one that was
         made of refs, as an argument, they are those of the refs.
         """
         kind = collection.kind
-        places = [content_id(place) for place in places_of(collection)]
-        if places and self._lookup.find(item_call_id(kind, history_id, places[0])) is None:
+        places = places_of(collection)
+        first = item_call_id(kind, history_id, content_id(places[0])) if places else None
+        if first is not None and self._lookup.find(first) is None:
             for _, call in self._creators.by_history(history_id):
                 if made_of(call.op_name) is kind:
                     found = _as_made(call.inputs, collection)
                     if found is not None:
-                        return found
-        return [item_history_id(kind, history_id, place) for place in places]
+                        return found.__getitem__
+        return lambda position: item_history_id(kind, history_id, content_id(places[position]))
 
 
 def _as_made(inputs: Sequence[Any], collection: Collection) -> list[HistoryId] | None:
