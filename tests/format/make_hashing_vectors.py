@@ -18,6 +18,15 @@ _SHOWN_BYTES = 300
 IDS_16 = [bytes([n]) * 16 for n in range(4)]
 IDS_32 = [bytes([n]) * 32 for n in range(4)]
 INPUTS: list[list[tuple[str, int]]] = [[], [("x", 1)], [("y", 2), ("x", 1)], [("\u00e9", 3)]]
+COLLECTIONS: list[tuple[str, list[int], list[str]]] = [
+    ("list", [], []),
+    ("list", [2, 1, 2], []),
+    ("tuple", [2, 1, 2], []),
+    ("set", [1, 2], []),
+    ("dict", [], []),
+    ("dict", [2, 1], ["b", "a"]),
+    ("dict", [1, 2, 3], ["\u00e9", "", "z"]),
+]
 PAYLOADS: list[tuple[str, int, str, str]] = [
     ("plain", 1, "80", "b'\\x01'"),
     ("plain", 1, "80", "b''"),
@@ -50,6 +59,17 @@ def call_vector(inputs: list[tuple[str, int]]) -> dict[str, Any]:
     }
 
 
+def collection_vector(kind: str, ids: list[int], keys: list[str]) -> dict[str, Any]:
+    """Return the vector of one collection; an element has an id of one byte repeated."""
+    elements = [IDS_32[n] for n in ids]
+    return {
+        "kind": kind,
+        "element_ids": [id_.hex() for id_ in elements],
+        "keys": keys,
+        "content_id": spec.collection_content_id(kind, elements, keys).hex(),
+    }
+
+
 def vectors() -> dict[str, Any]:
     """Return all vectors."""
     return {
@@ -67,6 +87,7 @@ def vectors() -> dict[str, Any]:
             }
             for name, version, header, payload in PAYLOADS
         ],
+        "collections": [collection_vector(*collection) for collection in COLLECTIONS],
         "calls": [call_vector(inputs) for inputs in INPUTS],
         "outputs": [
             {

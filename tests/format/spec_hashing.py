@@ -225,3 +225,17 @@ def output_history_id(call_id: bytes, name: str) -> bytes:
 def constant_history_id(value_id: bytes) -> bytes:
     """Return the history id of a value from outside."""
     return derive("mandala-cas v1 constant history id", value_id, 16)
+
+
+def collection_content_id(kind: str, element_ids: list[bytes], keys: list[str]) -> bytes:
+    """Return the content id of a collection."""
+    tag = {"list": b"l", "tuple": b"t", "set": b"e", "dict": b"d"}[kind]
+    if kind == "set":
+        parts = sorted(set(element_ids))
+    elif kind == "dict":
+        named = sorted((key.encode(), id_) for key, id_ in zip(keys, element_ids, strict=True))
+        parts = [sized4(key) + id_ for key, id_ in named]
+    else:
+        parts = element_ids
+    message = tag + number(len(parts)) + b"".join(parts)
+    return derive("mandala-cas v1 collection content id", message)

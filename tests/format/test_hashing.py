@@ -14,6 +14,7 @@ from tests.format.hashing_values import EQUAL, hindrance, value_of
 from mandala_cas.codec import canonical
 from mandala_cas.codec.canonical import canonical_encoding, content_id
 from mandala_cas.codec.digests import Digests, payload_hash
+from mandala_cas.model.collections import Collection, CollectionKind
 from mandala_cas.model.ids import (
     CallId,
     ContentId,
@@ -85,6 +86,15 @@ def test_payload_hashes_keep_to_the_vectors(vector: dict[str, Any]) -> None:
         spec.payload_hash(vector["codec"], vector["version"], header, payload).hex()
         == vector["payload_hash"]
     )
+
+
+@pytest.mark.parametrize("vector", VECTORS["collections"])
+def test_content_ids_of_collections_keep_to_the_vectors(vector: dict[str, Any]) -> None:
+    """A collection is what its elements are, whoever computes it."""
+    ids = tuple(ContentId.from_hex(text) for text in vector["element_ids"])
+    found = Collection(CollectionKind(vector["kind"]), ids, tuple(vector["keys"]))
+
+    assert found.content_id.hex() == vector["content_id"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["calls"])

@@ -27,7 +27,9 @@ from tests.unit.codec.nested_values import Colour, Frozen, Mode, Pair, Point
 
 from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.registry import default_registry
+from mandala_cas.model.collections import Collection, CollectionKind
 from mandala_cas.model.files import Dir, File
+from mandala_cas.model.ids import ContentId
 from mandala_cas.testing.mutations import Sample, sample_of
 from mandala_cas.values.file_cache import FileCache
 
@@ -209,6 +211,19 @@ def models() -> Iterable[Any]:
     return [LogisticRegression(), StandardScaler().fit(points)]
 
 
+def collections_of_values() -> Iterable[Any]:
+    """Return what is stored of collections of every kind."""
+    ids = [ContentId(bytes([n]) * ContentId.SIZE) for n in range(200)]
+    return [
+        Collection(CollectionKind.LIST, ()),
+        Collection(CollectionKind.LIST, tuple(ids[:3])),
+        Collection(CollectionKind.TUPLE, (ids[1], ids[1])),
+        Collection(CollectionKind.SET, tuple(ids)),
+        Collection(CollectionKind.DICT, tuple(ids[:3]), ("a", "", "é" * 40)),
+        Collection(CollectionKind.DICT, tuple(ids), tuple(f"key {n}" for n in range(200))),
+    ]
+
+
 MAKERS: Final[Mapping[str, Callable[[], Iterable[Any]]]] = {
     "plain": plain_values,
     "nested": nested_values,
@@ -221,6 +236,7 @@ MAKERS: Final[Mapping[str, Callable[[], Iterable[Any]]]] = {
     "parquet": parquet_values,
     "image": images,
     "skops": models,
+    "collection": collections_of_values,
 }
 """Makers of the values of each codec that keeps nothing on a disk."""
 
@@ -229,7 +245,7 @@ def samples_of(codec_name: str, folder: pathlib.Path) -> Sequence[Sample]:
     """Return samples of a codec; those of files need a folder to lie in."""
     registry = default_registry(FileCache(folder / "cache"))
     values = MAKERS[codec_name]() if codec_name in MAKERS else _files(codec_name, folder)
-    only = codec_name if codec_name == "parquet" else None
+    only = codec_name if codec_name in {"parquet", "collection"} else None
     encoded = [registry.encode(value, Digests(), only=only) for value in values]
     assert {part.codec_name for part in encoded} == {codec_name}
     return [sample_of(part) for part in encoded]

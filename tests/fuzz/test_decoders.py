@@ -29,7 +29,7 @@ THOROUGH = os.environ.get("MANDALA_THOROUGH") == "1"
 COUNT = 20_000 if THOROUGH else 300
 SEEDS = (0, 1, 2) if THOROUGH else (0,)
 # Every check of their bytes is ours.
-OWN = ("plain", "nested", "ndarray", "sparse", "pandas-scalar", "image")
+OWN = ("plain", "nested", "ndarray", "sparse", "pandas-scalar", "image", "collection")
 OF_FILES = ("file", "dir", "tracked-file", "tracked-dir")
 # What is in their payload is parsed by a library of somebody else's, after checks of ours.
 TABLES = ("pandas", "polars", "arrow")
