@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.model.collections import CollectionKind
 
+# What type checkers import from elsewhere they take for an affair of this module.
+__all__ = ["MARKED_KINDS", "NAMES", "PLAIN_TYPES", "MDict", "MList", "MSet", "MTuple"]
+
 if TYPE_CHECKING:
-    MList = list
-    MDict = dict
-    MSet = set
-    MTuple = tuple  # type: ignore[type-arg]  # (an alias, to be given arguments)
+    # Imported, not assigned: an alias of tuple would take no arguments.
+    from builtins import dict as MDict  # noqa: N812 (mandala's name)
+    from builtins import list as MList  # noqa: N812 (mandala's name)
+    from builtins import set as MSet  # noqa: N812 (mandala's name)
+    from builtins import tuple as MTuple  # noqa: N812 (mandala's name)
 else:
 
     class MList:

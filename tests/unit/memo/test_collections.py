@@ -179,7 +179,7 @@ class TestCalls:
 
         assert type(result) is DictRef
         assert result.value == {"first": [1], "a": [2]}
-        inner = result["a"]
+        inner: Any = result["a"]
         assert (type(inner), inner.value, inner[0].value) == (ListRef, [2], 2)
         outputs = {slot.history_id for call in entered.calls.values() for slot in call.outputs}
         assert {result.history_id, inner.history_id, inner[0].history_id} <= outputs
@@ -321,10 +321,13 @@ class TestCalls:
     @pytest.mark.parametrize(
         ("call", "message"),
         [
-            (lambda: spread({1}), "argument 'first': first is annotated with MList"),
-            (lambda: spread([1], a=(1, 5)), r"argument 'a': a\[1\] is annotated with MList"),
-            (lambda: spread([1], a=(1,)), "tuple of 2, and has 1 elements"),
-            (lambda: spread([iter(())]), r"first\[0\]"),
+            (lambda: spread(as_any({1})), "argument 'first': first is annotated with MList"),
+            (
+                lambda: spread([1], a=as_any((1, 5))),
+                r"argument 'a': a\[1\] is annotated with MList",
+            ),
+            (lambda: spread([1], a=as_any((1,))), "tuple of 2, and has 1 elements"),
+            (lambda: spread(as_any([iter(())])), r"first\[0\]"),
         ],
     )
     def test_errors_say_where(
@@ -364,7 +367,7 @@ class TestCalls:
 
         assert spread([five, 1], a=(five, six)) == {"first": [5, 1], "a": [5, 6]}
         with pytest.raises(UsageError, match="first is annotated with MList"):
-            spread({five})
+            spread(as_any({five}))
         assert spread([1], a=(2, [3])) == {"first": [1], "a": [2, 3]}
         assert book.calls == {}
 

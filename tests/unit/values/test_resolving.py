@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
+from mandala_cas.errors import CorruptionError, MandalaError, NotFoundError, UsageError
 from mandala_cas.model.collections import Collection, CollectionKind
 from mandala_cas.model.ids import ContentId
 from mandala_cas.model.outcomes import Loaded, Outcome
@@ -28,7 +28,7 @@ class Values(dict[ContentId, Any]):
         del mmap
         self.asked.append(len(content_ids))
         return [
-            outcome if isinstance(outcome, Exception) else Loaded(outcome)
+            outcome if isinstance(outcome, MandalaError) else Loaded(outcome)
             for outcome in (self.get(id_, NotFoundError(f"no {id_.short}")) for id_ in content_ids)
         ]
 
