@@ -35,6 +35,7 @@ from mandala_cas.errors import UsageError
 from mandala_cas.imports import (
     AtomRef,
     DictRef,
+    File,
     ListRef,
     MDict,
     MList,
@@ -373,6 +374,30 @@ class TestStoring:
         first += 1
 
         assert second.sum() == 0
+
+
+def test_files_are_elements(tmp_path: Path) -> None:
+    """Each comes back as a path of its own, also where two have the same contents."""
+
+    @op
+    def shards(count: int) -> MList[File]:
+        paths = [tmp_path / f"{number}.txt" for number in range(count)]
+        for path in paths:
+            path.write_text("x" * (int(path.stem) % 2))
+        return [File(path) for path in paths]
+
+    @op
+    def sizes(files: MList[File]) -> MList[int]:
+        return [len(Path(file).read_text()) for file in files]
+
+    with Storage(tmp_path / "store") as storage:
+        given = as_any(shards(4))
+        assert not given.in_memory
+        assert not given[0].in_memory
+        assert storage.unwrap(sizes(given)) == [0, 1, 0, 1]
+        (tmp_path / "1.txt").write_text("changed")
+        assert storage.unwrap(sizes([given[3], given[1]])) == [1, 1]
+        assert [Path(file).read_text() for file in storage.unwrap(given)] == ["", "x", "", "x"]
 
 
 Nested = st.recursive(

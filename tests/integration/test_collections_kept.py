@@ -68,7 +68,9 @@ def lose(objects: MemoryObjectStore, ref: Ref) -> None:
 class TestDropping:
     """Structural calls go with the calls that they belong to."""
 
-    def test_calls_of_elements_go_with_the_op(self, memory: MemoryObjectStore) -> None:
+    def test_calls_of_elements_go_with_the_op(
+        self, memory: MemoryObjectStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """An element is nothing without the collection that it is in."""
         with Storage(memory) as storage:
             table: Any = table_of(3)
@@ -80,9 +82,13 @@ class TestDropping:
                 "table_of": 1,
             }
 
-            storage.drop_calls(creator(storage, table))
+            with caplog.at_level("INFO", "mandala_cas"):
+                storage.drop_calls(creator(storage, table))
 
             assert count_calls(storage) == {"one_more": 1}
+            assert caplog.messages == [
+                "Dropped 1 call, and 6 that tied collections to their elements"
+            ]
 
     def test_makers_stay_while_somebody_uses_what_they_made(
         self, memory: MemoryObjectStore

@@ -30,13 +30,24 @@ class Annotations:
     Only then: they may name classes that are defined further down.
     """
 
-    __slots__ = ("_function", "_notes", "_op_name")
+    __slots__ = ("_function", "_mentions", "_notes", "_op_name")
 
     def __init__(self, function: Callable[..., Any], op_name: str) -> None:
         """Read nothing yet."""
         self._function = function
         self._op_name = op_name
         self._notes: Notes | None = None
+        self._mentions: bool | None = None
+
+    @property
+    def mention_collections(self) -> bool:
+        """Whether there may be collections, as far as can be told without reading anything."""
+        if self._notes is not None:
+            return self._notes is not _NOTHING
+        if self._mentions is None:
+            hints = _raw(_plain_function(self._function)).values()
+            self._mentions = any(map(_mentions_collection, hints))
+        return self._mentions
 
     def notes(self, output_count: int | None) -> Notes | None:
         """Return what they say, None if nothing; ``output_count`` is None where undeclared.
@@ -195,6 +206,13 @@ class Annotations:
                     stacklevel=2,
                 )
             return None
+
+
+def _mentions_collection(hint: Any) -> bool:
+    """Tell whether an annotation that nobody evaluated shows a collection."""
+    if isinstance(hint, typing.ForwardRef):
+        hint = hint.__forward_arg__
+    return bool(_MARKER_TEXT.search(hint)) if isinstance(hint, str) else _holds_marker(hint)
 
 
 def _may_be_collection(hint: Any) -> bool:

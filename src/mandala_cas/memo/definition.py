@@ -11,6 +11,7 @@ from mandala_cas.errors import UsageError
 from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
 from mandala_cas.memo.notes import Notes
+from mandala_cas.model.collections import is_structural
 from mandala_cas.versions.source import Source
 
 
@@ -62,6 +63,11 @@ def check_texts(name: object, version: object) -> None:
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"the name of an op is a text that is not empty, got {name!r}")
+    if is_structural(name):
+        raise UsageError(
+            f"{name!r} is what calls are recorded under that tie collections to their elements; "
+            "give the op another name: @op(name=...)"
+        )
     if not isinstance(version, str):
         raise UsageError(f"the version of an op is a text, got {version!r}")
 

@@ -44,8 +44,10 @@ def run_plainly(definition: Definition, args: Sequence[Any], kwargs: Mapping[str
     """
     binder = definition.binder
     given = (*args, *kwargs.values())
-    may_hold_refs = any(type(argument) in PLAIN_TYPES for argument in given)
-    notes = definition.notes() if may_hold_refs else None
+    notes = None
+    if any(type(argument) in PLAIN_TYPES for argument in given):
+        # Not read unless they show something: they may name what is defined further down.
+        notes = definition.notes() if definition.annotations.mention_collections else None
     if (
         notes is None
         and not binder.has_special_defaults

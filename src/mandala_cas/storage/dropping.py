@@ -11,6 +11,7 @@ from mandala_cas.model.calls import Call
 from mandala_cas.model.collections import is_structural
 from mandala_cas.model.entries import TagRecord, TagTarget
 from mandala_cas.model.ids import CallId, HistoryId
+from mandala_cas.upkeep.printing import as_count
 from mandala_cas.values.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -62,9 +63,12 @@ def drop_calls(
     if with_dependents:
         wanted = dependents_of(tables(), wanted)
     wanted = _with_structural(tables(), asked, wanted, list(tags()))
+    found = map(lookup.find, wanted)
+    tying = sum(record is not None and is_structural(record.op_name) for record in found)
     recorder.drop(merge_dots(dot for call_id in wanted for dot in lookup.dots(call_id)))
     remaining = sum(map(lookup.count_equal, set(contents)))
-    return f"Dropped {len(wanted)} {'call' if len(wanted) == 1 else 'calls'}" + (
+    tied = f", and {tying} that tied collections to their elements" if tying else ""
+    return f"Dropped {as_count(len(wanted) - tying, 'call')}{tied}" + (
         f"; {remaining} of equal content remain and would answer again "
         "(content=True drops those too)"
         if remaining

@@ -53,7 +53,7 @@ def load_whole(
             known.update(dict.fromkeys(level, _too_deep()))
             break
         known.update(zip(level, load_stored(values, level, mmap=mmap), strict=True))
-    building = _Building(known)
+    building = _Building(values, known)
     found: dict[ContentId, Outcome] = {
         id_: building.outcome(id_) for id_ in dict.fromkeys(content_ids)
     }
@@ -119,6 +119,7 @@ class _Open:
 class _Building:
     """Builds collections out of what was loaded; ``used`` are values that stand somewhere."""
 
+    values: StoredValues
     known: Mapping[ContentId, Outcome]
     used: set[ContentId] = field(default_factory=set)
 
@@ -204,10 +205,16 @@ class _Building:
         """Return a value for one place: itself the first time, then copies."""
         if type(value) in _NEVER_CHANGE:
             return value
-        if content_id in self.used:
+        if content_id not in self.used:
+            self.used.add(content_id)
+            return value
+        try:
             return copy.deepcopy(value)
-        self.used.add(content_id)
-        return value
+        except Exception:  # noqa: BLE001 (a user's class may refuse in any way)
+            (again,) = self.values.load_each([content_id])
+            if isinstance(again, MandalaError):
+                raise again from None
+            return again.value
 
 
 def _assembled(made: _Open) -> Any:

@@ -360,6 +360,36 @@ class TestCalls:
         assert len(structural(entered, "__make_list__")) == before + 1
         assert again.value == {"first": [2]}
 
+    def test_names_of_structural_calls_are_taken(self) -> None:
+        """An op of such a name would be taken for what it is not."""
+        with pytest.raises(UsageError, match="give the op another name"):
+            op(name="__make_list__")(len)
+
+    def test_outside_every_storage_annotations_are_left_alone(self) -> None:
+        """Where they show no collection: they may name what is defined further down."""
+        read: list[str] = []
+
+        class Noticed(Annotations):
+            """Tells when it is read."""
+
+            def _read(self, output_count: int | None) -> Notes:
+                read.append("read")
+                return super()._read(output_count)
+
+        def plain(x: list[Undefined]) -> int:  # type: ignore[name-defined]  # noqa: F821 (below)
+            return len(x)
+
+        def marked(x: MList[int]) -> int:
+            return len(x)
+
+        for function, expected in ((plain, []), (marked, ["read"])):
+            made: Any = op(function)
+            object.__setattr__(
+                made._definition, "annotations", Noticed(function, function.__name__)
+            )
+            assert made([1, 2]) == 2
+            assert read == expected
+
     def test_outside_every_storage(self, book: FakeBook) -> None:
         """The plain function, with refs replaced wherever the annotation allows them."""
         five: Any = AtomRef(constant_history_id(FIVE), FIVE, 5)

@@ -15,6 +15,14 @@ from mandala_cas.values import resolving
 from mandala_cas.values.resolving import load_whole
 
 
+class Sealed:
+    """A value that cannot be copied by itself."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        """Refuse."""
+        raise TypeError("not this one")
+
+
 class Values(dict[ContentId, Any]):
     """Stored values; remembers what was asked for together."""
 
@@ -28,7 +36,9 @@ class Values(dict[ContentId, Any]):
         del mmap
         self.asked.append(len(content_ids))
         return [
-            outcome if isinstance(outcome, MandalaError) else Loaded(outcome)
+            outcome
+            if isinstance(outcome, MandalaError)
+            else Loaded(outcome() if outcome is Sealed else outcome)
             for outcome in (self.get(id_, NotFoundError(f"no {id_.short}")) for id_ in content_ids)
         ]
 
@@ -104,6 +114,15 @@ def test_places_do_not_share_what_can_be_changed(values: Values) -> None:
 
     assert found[1:] == [[[1], "a"], [1], [1]]
     assert found[0][1] is found[1][1]
+
+
+def test_what_cannot_be_copied_is_loaded_again(values: Values) -> None:
+    """Each place has an object of its own all the same."""
+    id_ = values.atom(Sealed)
+
+    first, second = whole(values, values.made(LIST, [id_, id_]))
+
+    assert (type(first), type(second), first is second) == (Sealed, Sealed, False)
 
 
 def test_nesting_has_no_stack(values: Values) -> None:
