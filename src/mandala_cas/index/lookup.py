@@ -129,7 +129,7 @@ class CallLookup:
 
         By one record, and the index alone: nothing is fetched.
         """
-        opened = self._open_values.get(content_id)
+        opened = self._open.value(content_id)
         if opened is not None:
             return opened.codec_name, opened.codec_header
         row = self._by_value.first(content_id)
