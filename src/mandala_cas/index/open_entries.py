@@ -13,7 +13,7 @@ from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterI
 class OpenEntries:
     """Calls and values by id, each as the group that it was recorded with.
 
-    A call that is asked for is made of its group, and kept. Nothing else here is gone through when
+    Of a group that is asked for the records are made, and kept. Nothing else here is gone through when
     garbage is collected, however many calls there are: keys and groups are plain bytes.
     """
 
@@ -21,7 +21,7 @@ class OpenEntries:
         """Start empty."""
         self._calls: dict[bytes, bytes | CallRecord] = {}
         self._equal: dict[bytes, bytes | CallRecord] = {}
-        self._values: dict[bytes, bytes] = {}
+        self._values: dict[bytes, bytes | ValueRecord] = {}
         self._dots: dict[bytes, tuple[bytes, int, int]] = {}
 
     def clear(self) -> None:
@@ -51,16 +51,16 @@ class OpenEntries:
         """Return the record of a call, if there is one."""
         found = self._calls.get(call_id)
         if isinstance(found, bytes):
-            calls = [call for call in _calls_of(found) if call.call_id == call_id]
-            found = self._calls[calls[0].call_id] = calls[0]
+            self._unpack(found)
+            return self.find(call_id)
         return found
 
     def find_equal(self, content_id: CallContentId) -> CallRecord | None:
         """Return the record of a call of equal content, if there is one."""
         found = self._equal.get(content_id)
         if isinstance(found, bytes):
-            calls = [call for call in _calls_of(found) if call.content_id == content_id]
-            found = self._equal[calls[0].content_id] = calls[0]
+            self._unpack(found)
+            return self.find_equal(content_id)
         return found
 
     def dot(self, call_id: CallId) -> Dot | None:
@@ -77,13 +77,25 @@ class OpenEntries:
 
     def value(self, content_id: ContentId) -> ValueRecord | None:
         """Return the record of a value, if there is one."""
-        packed = self._values.get(content_id)
-        if packed is None:
-            return None
-        values = [value.record for value in unpack_group(packed).values]
-        return next(value for value in values if value.content_id == content_id)
+        found = self._values.get(content_id)
+        if isinstance(found, bytes):
+            self._unpack(found)
+            return self.value(content_id)
+        return found
 
+    def _unpack(self, packed: bytes) -> None:
+        """Put records in the place of the bytes of a group.
 
-def _calls_of(packed: bytes) -> list[CallRecord]:
-    """Return the calls of a group."""
-    return [entry for entry in unpack_group(packed).entries if isinstance(entry, CallRecord)]
+        Of all that is in it: who asks for one element of a collection asks for the next one, too,
+        and a group may have a hundred thousand.
+        """
+        group = unpack_group(packed)
+        for value in group.values:
+            if self._values.get(value.record.content_id) is packed:
+                self._values[bytes(value.record.content_id)] = value.record
+        for call in group.entries:
+            if isinstance(call, CallRecord):
+                if self._calls.get(call.call_id) is packed:
+                    self._calls[bytes(call.call_id)] = call
+                if self._equal.get(call.content_id) is packed:
+                    self._equal[bytes(call.content_id)] = call

@@ -11,7 +11,7 @@ import pytest
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.index.lookup import CallLookup
-from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group
+from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group, unpack_group
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.log.writer import Appended, Position
@@ -343,3 +343,22 @@ def test_a_long_session_does_not_make_each_miss_dearer(
 
     assert lookup._by_history.sorted_count <= 2
     assert [lookup.find(call.call_id) for call in calls] == calls
+
+
+def test_a_group_is_unpacked_once(
+    lookup: CallLookup, make_call: MakeCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The elements of a collection are asked for one after the other, and all are in one group."""
+    calls = [make_call("item", f"element {i}") for i in range(50)]
+    add_open(lookup, list(calls))
+    unpacked = []
+
+    def unpack(packed: bytes) -> JournalGroup:
+        unpacked.append(packed)
+        return unpack_group(packed)
+
+    monkeypatch.setattr("mandala_cas.index.open_entries.unpack_group", unpack)
+
+    assert [lookup.find(call.call_id) for call in calls] == calls
+    assert [lookup.find_equal(call.content_id) for call in calls] == calls
+    assert len(unpacked) == 1
