@@ -234,6 +234,7 @@ class TestLosing:
             assert RUNS == ["arrays_of"]
         fresh = Storage(objects)
         assert fresh.fsck(level="data").ok
+        assert count_calls(fresh) == {"__list_getitem__": 3, "arrays_of": 1}
         assert np.array_equal(fresh.unwrap(fresh.make_ref(*ids(arrays)))[2], expected)
 
     def test_several_elements_of_a_list(self) -> None:

@@ -24,10 +24,10 @@ from mandala_cas.imports import (
     TupleRef,
     op,
 )
-from mandala_cas.memo import constructing
+from mandala_cas.memo import constructing, recovery
 from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.notes import NO_NOTE, Note, Notes, Shape
-from mandala_cas.model.collections import CollectionKind
+from mandala_cas.model.collections import Collection, CollectionKind
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import ContentId, constant_history_id
 
@@ -230,12 +230,12 @@ class TestCalls:
             return tuple(sorted(items))
 
         two: Any = spread([2, 2])
-        refs: Any = {two["first"][0], two["first"][1], 3}
+        refs: Any = {two["first"][0], two["first"][1], *range(3, 12)}
         result: Any = grouped(refs)
 
-        assert (type(result), result.value) == (TupleRef, (2, 3))
+        assert (type(result), result.value) == (TupleRef, tuple(range(2, 12)))
         (made,) = structural(entered, "__make_set__")
-        assert len(made.inputs) == 3
+        assert len(made.inputs) == 11
         assert [s.content_id for s in made.inputs] == sorted(s.content_id for s in made.inputs)
 
         @op(name="ungrouped")
@@ -359,6 +359,20 @@ class TestCalls:
 
         assert len(structural(entered, "__make_list__")) == before + 1
         assert again.value == {"first": [2]}
+
+    def test_a_call_that_runs_again_is_given_refs(self, entered: FakeBook) -> None:
+        """What is stored of its collection stays that, and is no list."""
+
+        @op(name="counted")
+        def counted(items: MList[int]) -> int:
+            return len(items) + 1000
+
+        ref: Any = counted([1, 2])
+        (made,) = structural(entered, "__make_list__")
+        entered.lost.add(ref.content_id)
+
+        assert recovery.load([ref.detached()], entered) == [1002]
+        assert isinstance(entered.values[made.outputs[0].content_id], Collection)
 
     def test_names_of_structural_calls_are_taken(self) -> None:
         """An op of such a name would be taken for what it is not."""
