@@ -30,6 +30,7 @@ from mandala_cas.model.entries import (
 )
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.values.batch import Held
+from mandala_cas.values.broken import broken_calls
 from mandala_cas.values.opening import open_verified
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.save import PreparedValue
@@ -170,10 +171,15 @@ class _Adopter:
     ) -> None:
         """Record one batch again, without the calls of which a result is nowhere."""
         brought = {value.content_id for value in values if value.record is not None}
+        entries = list(_with_dots(batch))
+        broken = broken_calls(
+            (entry for entry, _ in entries if isinstance(entry, CallRecord)),
+            lambda content_id: content_id not in brought and not self._is_known(content_id),
+        )
         kept = [
             (entry, dot)
-            for entry, dot in _with_dots(batch)
-            if all(c in brought or self._is_known(c) for c in _results_of(entry))
+            for entry, dot in entries
+            if not (isinstance(entry, CallRecord) and entry.call_id in broken)
         ]
 
         def make_entries(position: Position) -> list[Entry]:
@@ -237,13 +243,6 @@ def _mark(orphan: Orphan, batch: OrphanBatch, position: Position) -> None:
         orphan.mark(batch, position)
     except MandalaError as error:
         _LOGGER.warning("calls of a process that died may be recorded twice: %s", error)
-
-
-def _results_of(entry: Entry) -> list[ContentId]:
-    """Return the values without which an entry is better made again."""
-    if isinstance(entry, CallRecord):
-        return [slot.content_id for slot in entry.outputs]
-    return []
 
 
 def _with_dots(batch: OrphanBatch) -> Iterator[tuple[Entry, Dot | None]]:

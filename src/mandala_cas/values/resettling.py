@@ -33,6 +33,7 @@ from mandala_cas.model.entries import (
 from mandala_cas.model.ids import ContentId, Dot
 from mandala_cas.objectstore.layout import NONCE_SIZE, blob_name
 from mandala_cas.values.batch import Held
+from mandala_cas.values.broken import broken_calls
 from mandala_cas.values.freed import PromisedAmong, nothing_promised
 from mandala_cas.values.opening import open_verified
 
@@ -121,9 +122,13 @@ def plan_resettlement(
 ) -> Resettlement:
     """Return what to record, so that ``saved`` are found at their new places.
 
-    ``entries`` are those of the batch, with their dots. A call of which an output is ``lost`` was
-    not made; one that merely used such a value was. A tag on such a value would keep nothing.
+    ``entries`` are those of the batch, with their dots. A call of which an output is ``lost``, or
+    an element of one, was not made; one that merely used such a value was. A tag on such a value
+    would keep nothing.
     """
+    entries = list(entries)
+    calls = (entry for entry, _ in entries if isinstance(entry, CallRecord))
+    broken = broken_calls(calls, lost.__contains__) if lost else set()
     hidden: list[Entry] = []
     again: list[Entry] = []
     contents: dict[ContentId, None] = {}
@@ -133,7 +138,7 @@ def plan_resettlement(
             continue
         used = contents_of(entry)
         if isinstance(entry, CallRecord):
-            is_lost = any(slot.content_id in lost for slot in entry.outputs)
+            is_lost = entry.call_id in broken
             if not is_lost and not any(content_id in saved for content_id in used):
                 continue
             hidden.append(Tombstone(dot.writer, dot.seq, dot.row, dot.row, TombstoneReason.LOST))
