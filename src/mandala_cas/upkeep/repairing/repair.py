@@ -34,6 +34,7 @@ from mandala_cas.upkeep.verifying.fsck import Level, verify_closely
 from mandala_cas.upkeep.verifying.log_reading import LogReading
 from mandala_cas.upkeep.verifying.payload_check import PayloadCheck
 from mandala_cas.upkeep.verifying.progress import Progress, silent
+from mandala_cas.values.broken import broken_calls
 from mandala_cas.values.freed import PromisedAmong, nothing_promised
 from mandala_cas.values.load import PromisedValues
 
@@ -179,7 +180,9 @@ class _Repair:
                 strange.add(entry.content_id)
             else:
                 entries.append(entry)
-        entries = [e for e in entries if not (isinstance(e, CallRecord) and _gave(e, strange))]
+        calls = [entry for entry in entries if isinstance(entry, CallRecord)]
+        broken = broken_calls(calls, strange.__contains__)
+        entries = [e for e in entries if not (isinstance(e, CallRecord) and e.call_id in broken)]
         count = sum(isinstance(entry, CallRecord) for entry in entries)
         if entries:
             self.publisher.record(entries)
@@ -316,11 +319,6 @@ class _Repair:
     def _act(self, act: Act, name: str, message: str, **more: object) -> None:
         """Put down what was done."""
         self.actions.append(Action(act, name, message, **more))  # type: ignore[arg-type] # as given
-
-
-def _gave(call: CallRecord, content_ids: Collection[ContentId]) -> bool:
-    """Tell whether a call gave one of these values."""
-    return any(slot.content_id in content_ids for slot in call.outputs)
 
 
 def _who_wrote(name: str) -> str:
