@@ -114,6 +114,17 @@ class TestDropping:
 
             assert count_calls(storage) == {"__list_getitem__": 3, "total_of": 1}
 
+    def test_elements_go_with_the_last_user(self, memory: MemoryObjectStore) -> None:
+        """Of a collection that was dropped before; found by random histories."""
+        with Storage(memory) as storage:
+            numbers: Any = numbers_of(3)
+            total: Any = total_of(numbers)
+            storage.drop_calls(creator(storage, numbers))
+
+            storage.drop_calls(creator(storage, total))
+
+            assert count_calls(storage) == {}
+
     def test_dependents_go_through_elements(self, memory: MemoryObjectStore) -> None:
         """What used an element rests on the collection."""
         with Storage(memory) as storage:

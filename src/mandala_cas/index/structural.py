@@ -107,9 +107,15 @@ class StructuralCalls:
         return self._inputs.join(self._getters.select("call"), on="call", how="anti")
 
     def _items_of(self, dropped: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-        """Return the calls that take elements out of what these gave, if nobody needs them."""
-        gave = self._outputs.join(dropped, on="call", how="semi").select("ref").unique()
-        return self._unneeded(self._getters.join(gave, on="ref", how="semi"), dropped, kept)
+        """Return the calls that take elements out of what these gave, if nobody needs them.
+
+        So it is with what these took, where the call that gave it was dropped before.
+        """
+        gave = self._outputs.join(dropped, on="call", how="semi").select("ref")
+        took = self._inputs.join(dropped, on="call", how="semi").select("ref")
+        given = self._outputs.join(dropped, on="call", how="anti").select("ref")
+        refs = pl.concat([gave, took.join(given, on="ref", how="anti")]).unique()
+        return self._unneeded(self._getters.join(refs, on="ref", how="semi"), dropped, kept)
 
     def _makers_for(self, dropped: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
         """Return the calls that made collections for these, if nobody else needs them."""

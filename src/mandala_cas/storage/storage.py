@@ -214,7 +214,6 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
 
     def load_elements(self, ref: Ref) -> Elements:
         """Return refs to the elements of a collection (what its refs call to be iterated)."""
-        self._check_open()
         return self._parts.book.elements(ref)
 
     @property

@@ -117,6 +117,19 @@ def test_elements_of_a_lost_collection(memory: MemoryObjectStore) -> None:
     assert RUNS == ["many", "many"]
 
 
+def test_refs_of_a_closed_storage_are_still_refs(memory: MemoryObjectStore) -> None:
+    """As the values of refs can be loaded, so can their elements be found."""
+    storage = Storage(memory)
+    with storage:
+        words: Any = many(3)
+        bare = words.detached()
+    storage.close()
+
+    assert len(bare) == 3
+    with Storage(memory) as other:
+        assert other.unwrap(list(bare)) == many.f(3)
+
+
 def test_a_content_hit_needs_to_know_the_elements(memory: MemoryObjectStore) -> None:
     """Where what is stored of a collection is lost, the op runs, and gives it again."""
 
