@@ -98,6 +98,15 @@ class CallLookup:
         self._answers[call_id] = (row, record)
         return record
 
+    @property
+    def answer_count(self) -> int:
+        """How many records were made from their columns, and are kept."""
+        return len(self._answers)
+
+    def forget_answers(self) -> None:
+        """Let go of the records that were made; which ones answer does not change."""
+        self._answers.clear()
+
     def find_equal(self, content_id: CallContentId) -> CallRecord | None:
         """Return a live record of a call with equal op and input contents, if there is one."""
         opened = self._open.find_equal(content_id)

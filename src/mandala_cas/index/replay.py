@@ -39,7 +39,7 @@ def build_tables(parts: Sequence[LogPart]) -> IndexTables:
     """
     # Where nothing was ever recorded, the empty batch has the columns.
     filled = [part for part in parts if part.calls.row_count] or [open_segment([], NOBODY, 0)]
-    rows = _live_rows(parts, filled)
+    rows = live_rows(parts, filled)
     if len(rows) > _CODE_MAX:
         raise UsageError(f"an index holds {_CODE_MAX} calls, the log has {len(rows)}")
     ops, calls = _calls(filled, rows)
@@ -47,7 +47,7 @@ def build_tables(parts: Sequence[LogPart]) -> IndexTables:
     return IndexTables(calls=calls, slots=slots, refs=refs, ops=ops, names=names)
 
 
-def _live_rows(parts: Sequence[LogPart], filled: Sequence[LogPart]) -> Order:
+def live_rows(parts: Sequence[LogPart], filled: Sequence[LogPart]) -> Order:
     """Return where in ``filled`` the calls are that count, in the order of their codes."""
     tables = [part.calls for part in filled]
     ids = words_of(gather_fixed(tables, "call_id"))

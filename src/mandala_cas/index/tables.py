@@ -18,6 +18,11 @@ class TableCache:
         self._built: IndexTables | None = None
         self._built_from: tuple[tuple[str, int, int], ...] = ()
 
+    @property
+    def held(self) -> IndexTables | None:
+        """The tables that are held now, which may be old; None where none were asked for."""
+        return self._built
+
     def tables(self) -> IndexTables:
         """Return the tables."""
         parts = self._parts()

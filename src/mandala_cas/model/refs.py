@@ -86,6 +86,29 @@ class Ref:
             )
         return self._value
 
+    def get(self) -> Any:
+        """Return the value: the attached one, else what the storage of this ref has.
+
+        The ref stays as it is; ``storage.attach`` keeps values in refs, and loads many at once.
+
+        Raises:
+            UsageError: the value is not in memory, and the ref belongs to no storage.
+            NotFoundError: that storage has no such value.
+        """
+        if self._value is not MISSING:
+            return self._value
+        if self._loader is None:
+            raise UsageError(
+                f"the value of {self!r} is not in memory, and the ref belongs to no storage, as "
+                "one that was unpickled; storage.unwrap(ref) of the storage that has it loads it",
+                ref=self,
+            )
+        return self._loader.load_ref_value(self)
+
+    def attach(self, value: Any) -> None:
+        """Keep ``value`` in this ref, which it must be the value of; storages do this."""
+        self._value = value
+
     @property
     def loader(self) -> RefLoader | None:
         """The storage that this ref came from, if it came from one."""

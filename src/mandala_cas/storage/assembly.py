@@ -79,6 +79,7 @@ class Assembly:
     trust: Trust
     elsewhere: ValuesElsewhere | None
     monitor: UpkeepMonitor
+    session: SessionDescription
     log: WholeLog
     book: StoredCalls
 
@@ -172,7 +173,6 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     view, lookup, base = _read_log(objects, places)
     bounded = None if places.files is None else settings.file_cache_max
     files = FileCache(places.files, bounded)
-    own_key = key.key_id if key is not None else _no_key
     ground = _Ground(
         opened=opened,
         key=key,
@@ -183,7 +183,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         lookup=lookup,
         trust=Trust(
             settings.pickle,
-            own_key,
+            key.key_id if key is not None else _no_key,
             is_trusted=lambda key: trusted_keys is not None and trusted_keys.is_trusted(key),
             name_of=lambda key: None if trusted_keys is None else trusted_keys.name_of(key),
             unsigned_is_own=not persistent,
@@ -194,7 +194,8 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         elsewhere=_elsewhere(opened, key, places),
         unreadable=UnreadablePlaces(),
     )
-    writer = LogWriter(objects, signer=key, session=SessionDescription(), clock_us=now_us)
+    session = SessionDescription()
+    writer = LogWriter(objects, signer=key, session=session, clock_us=now_us)
     recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
     book = ground.make_book(writer, recorder, log, loader, checks_mutation=settings.check_mutation)
@@ -214,6 +215,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         trust=ground.trust,
         elsewhere=ground.elsewhere,
         monitor=UpkeepMonitor(),
+        session=session,
         log=log,
         book=book,
     )

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mandala_cas.index.schema import IndexTables
+    from mandala_cas.index.tables import TableCache
+    from mandala_cas.model.calls import Call, CallMetadata
+    from mandala_cas.model.refs import Ref
     from mandala_cas.storage.assembly import Assembly
+    from mandala_cas.storage.settings import Settings
 
 
 class StorageFace(ABC):
-    """A group of a storage's methods, which work on the same assembly."""
+    """A group of a storage's methods, which work on the same assembly.
+
+    A face is a loader of refs and calls, as the whole storage is.
+    """
 
     _parts: Assembly
+    _settings: Settings
+    _tables: TableCache | None
 
     @abstractmethod
     def commit(self) -> None:
         """Write everything computed so far to the store."""
+
+    @abstractmethod
+    def tables(self) -> IndexTables:
+        """Return the live calls as tables, the uncommitted ones included."""
+
+    @abstractmethod
+    def load_ref_value(self, ref: Ref) -> Any:
+        """Return the value of one ref."""
+
+    @abstractmethod
+    def load_call_metadata(self, call: Call) -> CallMetadata:
+        """Return where the record of a call comes from."""
 
     @abstractmethod
     def _check_open(self) -> None:

@@ -17,10 +17,13 @@ from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, Elements, Ref
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.assembly import assemble
+from mandala_cas.storage.caching import StoreCaching
 from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, Mode
+from mandala_cas.storage.provenance import StoreProvenance
+from mandala_cas.storage.refs import StoreRefs
 from mandala_cas.storage.settings import Settings
 from mandala_cas.storage.tags import StoreTags
 from mandala_cas.storage.trusting import StoreTrust
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger("mandala_cas")
 
 
-class Storage(StoreTags, StoreTrust, StoreUpkeep):
+class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, StoreCaching):
     """Remembers the calls of ops made inside ``with storage:``, and answers questions about them.
 
     ``Storage()`` lives in memory, ``Storage("results")`` in that folder, ``Storage("s3://...")``
@@ -108,6 +111,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
             file_cache_max=file_cache_max,
             check_mutation=check_mutation,
         )
+        self._settings = settings
         self._parts = assemble(settings, self)
         self._parts.recorder.after_flush = self._compact_in_passing
         self._tables: TableCache | None = None
@@ -210,6 +214,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep):
 
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref (what refs call to load themselves)."""
+        self._check_open()
         return self._parts.book.load([ref])[0]
 
     def load_elements(self, ref: Ref) -> Elements:

@@ -120,6 +120,15 @@ class StoreUpkeep(StorageFace):
         notify("vacuum is mandala's name for storage.gc(dry_run=False)")
         return self.gc(dry_run=False)
 
+    def cleanup_refs(self) -> CollectPlan:
+        """Do what ``gc(dry_run=False)`` does, which is its name here, and say so.
+
+        That removes the values which ``get_unreferenced_cids`` names, but what is younger than the
+        grace.
+        """
+        notify("cleanup_refs is mandala's name for storage.gc(dry_run=False)")
+        return self.gc(dry_run=False)
+
     def evict(self, remote: str, *, verify: bool = False) -> EvictReport:
         """Free values here that another store holds; calls stay on record.
 
