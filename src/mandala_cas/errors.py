@@ -37,6 +37,12 @@ class UsageError(MandalaError, ValueError):
     code = "usage"
 
 
+class NewCallsNotAllowedError(UsageError, RuntimeError):
+    """Make the call where new calls are allowed, or ask only for what is on record."""
+
+    code = "new-calls-not-allowed"
+
+
 class NotFoundError(MandalaError, LookupError):
     """Fetch it, or ask elsewhere."""
 
@@ -79,3 +85,7 @@ class StoreUnavailableError(MandalaError, OSError):
 
 class MandalaWarning(UserWarning):
     """The root of the warnings, so that one filter catches them all."""
+
+
+class UncapturedThreadWarning(MandalaWarning):
+    """An op ran outside every storage in a thread, while another thread was inside one."""

@@ -4,6 +4,7 @@ from mandala_cas.codec.hooks import register_codec, register_hasher
 from mandala_cas.memo.collection_types import MDict, MList, MSet, MTuple
 from mandala_cas.memo.notes import Codec, Hash
 from mandala_cas.memo.op import op
+from mandala_cas.memo.pausing import noop
 from mandala_cas.memo.special import NewArgDefault
 from mandala_cas.model.calls import Call
 from mandala_cas.model.collection_refs import DictRef, ListRef, SetRef, TupleRef
@@ -29,6 +30,7 @@ __all__ = [
     "SetRef",
     "Storage",
     "TupleRef",
+    "noop",
     "op",
     "register_codec",
     "register_hasher",

@@ -6,13 +6,14 @@ A line that must be an error says so with ``type: ignore``; mypy complains where
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import assert_type
+from typing import Any, assert_type
 
 from mandala_cas.memo.op import Op, op
 from mandala_cas.memo.special import NewArgDefault
 from mandala_cas.model.ids import SourceHash
+from mandala_cas.storage.storage import Storage
 
 
 @op
@@ -111,6 +112,39 @@ def an_op_passes_for_its_function() -> None:
     takes_a_callable: Callable[[int], str] = op(plain)
     assert_type(list(map(op(plain), [1, 2])), list[str])
     assert_type(takes_a_callable(1), str)
+
+
+@op(record_failures=True)
+async def fetch(page: int, *, retries: int = 1) -> str:
+    """Return a text."""
+    return str(page * retries)
+
+
+async def awaited_ops_keep_the_signature() -> None:
+    """Calling one gives what calling its function gives, to be awaited."""
+    coroutine: Coroutine[Any, Any, str] = fetch(1)
+    assert_type(await coroutine, str)
+    assert_type(await fetch(1, retries=2), str)
+    assert_type(await fetch.call(1), str)
+    await fetch("1")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def one_call_can_be_asked_for_and_forced() -> None:
+    """With the arguments of the op."""
+    assert_type(shape.call([1.0]), tuple[int, int])
+    assert_type(shape.is_cached([1.0]), bool)
+    shape.is_cached("1")  # type: ignore[arg-type]  # wrong on purpose
+    shape.lookup()  # type: ignore[call-arg]  # wrong on purpose
+    shape.call(1.0)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def wrapped_functions_keep_their_signature(storage: Storage) -> None:
+    """A pool is handed what it would be handed anyway."""
+    assert_type(list(map(storage.wrap(plain), [1, 2])), list[str])
+    storage.wrap(plain)("1")  # type: ignore[arg-type]  # wrong on purpose
+    with storage(mode="recompute") as same, same.allow_new_calls(False) as again:
+        assert_type(same, Storage)
+        assert_type(again, Storage)
 
 
 def a_new_argument_has_the_type_of_its_default() -> None:

@@ -19,6 +19,7 @@ from mandala_cas.frame.making import labelled_slots
 from mandala_cas.frame.members import Members
 from mandala_cas.frame.snapshot import Snapshot
 from mandala_cas.frame.workspace import Port, Workspace
+from mandala_cas.model.entries import FAILURE_SUFFIX
 
 ReuseExisting = Literal["values"] | bool
 _BY_VALUES: Final = "values"
@@ -117,11 +118,22 @@ def _step(
     refs = distinct(np.concatenate(starts))
     by_ref = snapshot.outputs_by_ref if made else snapshot.inputs_by_ref
     calls = distinct(snapshot.slot_call[by_ref.rows(refs)])
+    if not made:
+        calls = calls[~_are_failures(snapshot, calls)]
     if direction.skip_existing:
         calls = calls[~space.holds_call(calls)]
     if len(calls):
         for group in _group(space, direction, calls, varnames):
             _join(space, direction, group)
+
+
+def _are_failures(snapshot: Snapshot, calls: Codes) -> Mask:
+    """Tell which calls are failures of others: they used refs, and nothing came of it.
+
+    Whoever wants them asks for them by name.
+    """
+    ops = [code for code, name in enumerate(snapshot.ops) if name.endswith(FAILURE_SUFFIX)]
+    return np.isin(snapshot.op_of_call[calls], ops)
 
 
 def _group(

@@ -78,10 +78,12 @@ class CallLookup:
         self, rows: Sequence[ValueRecord], entries: Sequence[Entry], appended: Appended
     ) -> None:
         """Take in a group that is not published yet: its values, and its other entries."""
+        tombstones = [entry for entry in entries if isinstance(entry, Tombstone)]
+        if tombstones:
+            # First, for the group may have what takes their place.
+            self._hidden.hide(tombstones)
+            self._open.hide(tombstones)
         self._open.add(rows, entries, appended)
-        for entry in entries:
-            if isinstance(entry, Tombstone):
-                self._hidden.hide([entry])
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the live record of the call, if there is one."""
@@ -169,6 +171,20 @@ class CallLookup:
         do, for they took that time.
         """
         return self._durations.of(op_name)
+
+    def _close(self, tombstone: Tombstone) -> None:
+        """Have an unpublished record that is hidden answer no more."""
+        if not self._open_ids:
+            return
+        for row in range(tombstone.first, tombstone.last + 1):
+            record = self._open_ids.pop(Dot(tombstone.writer, tombstone.seq, row), None)
+            if record is None:
+                continue
+            opened = self._open_calls.get(record.call_id)
+            if opened is not None and opened[0] is record:
+                del self._open_calls[record.call_id]
+            if self._open_equal.get(record.content_id) is record:
+                del self._open_equal[record.content_id]
 
     def _number(self, parts: Sequence[LogPart]) -> list[tuple[RowNumbers, bytes]]:
         """Give the rows of ``parts`` their numbers; return ids of which one row must be chosen."""

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from mandala_cas.log.groups import unpack_group
 from mandala_cas.log.writer import Appended
-from mandala_cas.model.entries import CallRecord, Entry, ValueRecord
+from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
 
 
 class OpenEntries:
     """Calls and values by id, each as the group that it was recorded with.
 
-    Of a group that is asked for the records are made, and kept. Nothing else here is gone through when
-    garbage is collected, however many calls there are: keys and groups are plain bytes.
+    Of a group that is asked for the records are made, and kept. Nothing else here is gone through
+    when garbage is collected, however many calls there are: keys and groups are plain bytes.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class OpenEntries:
         self._equal: dict[bytes, bytes | CallRecord] = {}
         self._values: dict[bytes, bytes | ValueRecord] = {}
         self._dots: dict[bytes, tuple[bytes, int, int]] = {}
+        self._ids: dict[tuple[bytes, int, int], bytes] = {}
 
     def clear(self) -> None:
         """Forget everything."""
@@ -30,6 +31,7 @@ class OpenEntries:
         self._equal.clear()
         self._values.clear()
         self._dots.clear()
+        self._ids.clear()
 
     def add(
         self, rows: Sequence[ValueRecord], entries: Sequence[Entry], appended: Appended
@@ -42,10 +44,25 @@ class OpenEntries:
             if isinstance(entry, CallRecord):
                 call_id = bytes(entry.call_id)
                 # The dot first: Ctrl-C leaves no call that can be found and has none.
-                self._dots.setdefault(call_id, (bytes(writer), seq, row))
+                dot = (bytes(writer), seq, row)
+                self._ids[dot] = call_id
+                self._dots.setdefault(call_id, dot)
                 self._calls.setdefault(call_id, packed)
                 self._equal.setdefault(bytes(entry.content_id), packed)
                 row += 1
+
+    def hide(self, tombstones: Sequence[Tombstone]) -> None:
+        """Have the calls that are hidden answer no more; of what is published, nothing is here."""
+        for tombstone in tombstones:
+            if tombstone.last - tombstone.first < len(self._ids):
+                rows = range(tombstone.first, tombstone.last + 1)
+                dots = [(bytes(tombstone.writer), tombstone.seq, row) for row in rows]
+            else:
+                named = (tombstone.writer, tombstone.seq)
+                first, last = tombstone.first, tombstone.last
+                dots = [d for d in self._ids if d[:2] == named and first <= d[2] <= last]
+            for dot in dots:
+                self._hide(dot)
 
     def find(self, call_id: CallId) -> CallRecord | None:
         """Return the record of a call, if there is one."""
@@ -82,6 +99,17 @@ class OpenEntries:
             self._unpack(found)
             return self.value(content_id)
         return found
+
+    def _hide(self, dot: tuple[bytes, int, int]) -> None:
+        """Have the call of this dot answer no more, if it is here and the one that does."""
+        call_id = self._ids.pop(dot, None)
+        if call_id is None or self._dots.get(call_id) != dot:
+            return
+        record = self.find(CallId(call_id))
+        if record is not None and self._equal.get(record.content_id) is record:
+            del self._equal[record.content_id]
+        self._calls.pop(call_id, None)
+        del self._dots[call_id]
 
     def _unpack(self, packed: bytes) -> None:
         """Put records in the place of the bytes of a group.

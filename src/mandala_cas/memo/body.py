@@ -1,19 +1,23 @@
 """The work of a call that has to run: what is stored before its body, and what after.
 
-In three steps, so that whoever runs the body in another way (awaiting it, say) can do the second:
-take the inputs, run the body, take the outputs.
+In three steps, of which the second is done in two ways, by calling the body or by awaiting it: take
+the inputs, run the body, take the outputs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.apart import run_apart
 from mandala_cas.memo.book import CallBook, Prepared
 from mandala_cas.memo.constructing import Made, make_records
-from mandala_cas.memo.context import run_in_body
+from mandala_cas.memo.context import await_in_body, run_in_body
 from mandala_cas.memo.destructing import Taken, destruct
+from mandala_cas.memo.failures import known_failure, record_failure
 from mandala_cas.memo.inspection import Inspection
 from mandala_cas.memo.notes import NO_NOTE, Note
 from mandala_cas.memo.outputs import declared_outputs, name_outputs
@@ -67,21 +71,73 @@ def run_and_record(request: Request) -> MadeCall:
             the op itself raises, whose exception passes unchanged.
     """
     made = run(request)
-    request.session.book.record(made.record, made.prepared, made.structural)
+    put_on_record(request, made)
     return made
 
 
+def put_on_record(request: Request, made: MadeCall, *, replaces: Sequence[CallId] = ()) -> None:
+    """Put a call that has run on record with its values, in the place of what it ``replaces``.
+
+    It succeeded, so an earlier failure of it goes with those.
+    """
+    failed = known_failure(request)
+    if failed is not None:
+        replaces = (*replaces, failed)
+    book = request.session.book
+    book.record(made.record, made.prepared, made.structural, replaces=replaces)
+
+
 def run(request: Request) -> MadeCall:
-    """Run the op, and take the bytes of what it was given and gave; nothing is on record yet.
+    """Run the op, and take the bytes of what it was given and gave; the call is not on record yet.
 
     Raises:
         UsageError: an input or output cannot be stored or had.
     """
     begun = begin(request)
-    result = run_in_body(
+    try:
+        if request.definition.is_async:
+            result = run_apart(partial(await_body, begun))
+        else:
+            result = run_in_body(
+                request.session,
+                request.call_id,
+                request.definition.function,
+                begun.args,
+                begun.kwargs,
+            )
+    except Exception as error:
+        _record_failure(begun, error)
+        raise
+    return finish(begun, result)
+
+
+async def run_awaited(request: Request) -> MadeCall:
+    """Do what ``run`` does, in the task that awaits this. A body that is cancelled has not failed.
+
+    Raises:
+        UsageError: an input or output cannot be stored or had.
+    """
+    begun = begin(request)
+    try:
+        result = await await_body(begun)
+    except Exception as error:
+        _record_failure(begun, error)
+        raise
+    return finish(begun, result)
+
+
+def _record_failure(begun: Begun, error: Exception) -> None:
+    """Put on record that the body raised ``error``, where that is asked for."""
+    structural = structural_inputs(begun.request, begun.started_us)
+    record_failure(begun.request, begun.prepared, structural, begun.started_us, error)
+
+
+async def await_body(begun: Begun) -> Any:
+    """Await the body of an ``async def`` op."""
+    request = begun.request
+    return await await_in_body(
         request.session, request.call_id, request.definition.function, begun.args, begun.kwargs
     )
-    return finish(begun, result)
 
 
 def begin(request: Request) -> Begun:

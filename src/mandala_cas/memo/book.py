@@ -23,6 +23,11 @@ class Prepared(Protocol):
         ...
 
     @property
+    def record(self) -> object:
+        """What there is to write of it; None where the book has it already."""
+        ...
+
+    @property
     def may_hold_files(self) -> bool:
         """Whether files may be in it, which lie elsewhere once the book has them."""
         ...
@@ -52,6 +57,16 @@ class CallBook(Protocol):
         """Whether ops are to be held to leaving their inputs as they are."""
         ...
 
+    @property
+    def allows_new_calls(self) -> bool:
+        """Whether a call that is not on record may run."""
+        ...
+
+    @property
+    def records_failures(self) -> bool:
+        """Whether failures are put on record of ops that do not say."""
+        ...
+
     def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
         """Return what ``value`` is; ``hasher`` decides it in place of the value's type.
 
@@ -75,6 +90,10 @@ class CallBook(Protocol):
 
         Called on a miss. A book that nobody else writes to need not look.
         """
+        ...
+
+    def may_have(self, op_name: str) -> bool:
+        """Tell whether a call of this op may be on record, as cheaply as can be."""
         ...
 
     def load(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Any]:
@@ -153,13 +172,20 @@ class CallBook(Protocol):
         call: CallRecord,
         values: Sequence[Prepared],
         structural: Sequence[CallRecord] = (),
+        *,
+        replaces: Collection[CallId] = (),
     ) -> None:
         """Put the call on record, and the values before it: all or nothing.
 
         ``values`` are what ``prepare`` of this book gave. Recording twice is harmless.
         ``structural`` are the calls that tie its collections to their elements; those that are on
-        record already are not recorded again.
+        record already are not recorded again. The records there are now of the calls in
+        ``replaces`` count no more: a crash leaves them, or this one.
         """
+        ...
+
+    def forget(self, call_ids: Collection[CallId]) -> None:
+        """Have the records there are now of these calls count no more."""
         ...
 
     def record_again(

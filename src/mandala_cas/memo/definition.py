@@ -19,7 +19,8 @@ from mandala_cas.versions.source import Source
 class Definition:
     """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared.
 
-    ``annotations`` are those of the function; most say nothing.
+    ``annotations`` are those of the function; most say nothing. Calling an async function gives
+    what is to be awaited. ``record_failures`` is None where the storage decides.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Definition:
     outputs: tuple[str, ...] | None
     source: Source
     annotations: Annotations
+    is_async: bool = False
+    record_failures: bool | None = None
 
     def notes(self) -> Notes | None:
         """Return what the annotations say of inputs and outputs, None if nothing.
@@ -84,13 +87,7 @@ def check_function(function: object) -> None:
         raise UsageError(f"{name}: @op is above @{kind}; put @{kind} first, and @op below it")
     if not callable(function):
         raise UsageError(f"@op takes a function, got {name}")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise UsageError(
-            f"{name}: @op remembers what a function returns, and an async function returns a "
-            "coroutine; make the part worth remembering a plain function",
-            op=name,
-        )
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise UsageError(
             f"{name}: @op remembers what a function returns, and this one yields; return a list",
             op=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mandala_cas.errors import CorruptionError
-from mandala_cas.memo.body import structural_inputs
+from mandala_cas.memo.body import MadeCall, put_on_record, structural_inputs
 from mandala_cas.memo.book import Prepared
 from mandala_cas.memo.request import Request
 from mandala_cas.memo.structural import Ids, take_items
@@ -27,13 +27,34 @@ def find_record(request: Request) -> CallRecord | None:
         if record is not None:
             return record
         equal = book.find_equal(request.content_id)
-    return None if equal is None else _reuse(equal, request)
+    reuse = None if equal is None else reused(equal, request)
+    if reuse is None:
+        return None
+    put_on_record(request, reuse)
+    return reuse.record
 
 
-def _reuse(equal: CallRecord, request: Request) -> CallRecord | None:
-    """Record a call that a call of equal content answers; its outputs get their own history.
+def peek_record(request: Request) -> CallRecord | None:
+    """Return the record that would answer, None where the op would run; record nothing."""
+    book = request.session.book
+    for _ in range(2):
+        record = book.find(request.call_id)
+        if record is not None:
+            return record
+        equal = book.find_equal(request.content_id)
+        reuse = None if equal is None else reused(equal, request)
+        if reuse is not None:
+            return reuse.record
+        if not book.look_again(request.definition.name):
+            break
+    return None
 
-    So do the elements of collections among them. None where it is not known what these are.
+
+def reused(equal: CallRecord, request: Request) -> MadeCall | None:
+    """Return what is to be recorded of a call that a call of equal content answers.
+
+    Its outputs get their own history, and so do the elements of collections among them. None where
+    it is not known what these are.
 
     Source and module stay those of the code that computed the outputs: by them a later reader
     tells whether the answer is stale.
@@ -75,5 +96,4 @@ def _reuse(equal: CallRecord, request: Request) -> CallRecord | None:
             structural += records
             places += taken
     # No values: those of equal content are on record with the call that answers.
-    book.record(record, places, structural)
-    return record
+    return MadeCall(record, [], places, [], structural)

@@ -7,18 +7,22 @@ That is what lets one pipeline be checked, run inside a storage and run outside 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo import presence
 from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
-from mandala_cas.memo.context import current
+from mandala_cas.memo.context import Entry, Session, current
 from mandala_cas.memo.definition import Definition, check_function, check_texts, name_of
+from mandala_cas.memo.failures import check_not_reserved
 from mandala_cas.memo.outputs import OutputCount, declared_outputs
 from mandala_cas.memo.registry import register
-from mandala_cas.memo.run import answer, run_plainly
+from mandala_cas.memo.run import answer, force, look_up, run_plainly
 from mandala_cas.model.ids import SourceHash
 from mandala_cas.versions.source import Source
 
@@ -67,11 +71,55 @@ class Op(Generic[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Return refs to the outputs inside a storage, and the function's result outside."""
-        session = current()
+        entry = current()
         definition = self._definition
-        if session is not None:
-            return cast("R_co", answer(definition, args, kwargs, session))
+        if isinstance(entry, Session):
+            return cast("R_co", answer(definition, args, kwargs, entry))
+        self._notice_thread(entry)
         return cast("R_co", run_plainly(definition, args, kwargs))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the op, also where the call is on record; what it gives takes the place of that.
+
+        Outside every storage it is the plain function.
+
+        Raises:
+            NewCallsNotAllowedError: the call is not on record, and new calls are not allowed.
+        """
+        entry = current()
+        if isinstance(entry, Session):
+            return cast("R_co", force(self._definition, args, kwargs, entry))
+        return self(*args, **kwargs)
+
+    def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Tell whether a call with these arguments is on record. Nothing runs.
+
+        Raises:
+            UsageError: this is outside every storage, where nothing is on record.
+        """
+        return self.lookup(*args, **kwargs) is not None
+
+    def lookup(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Return refs to the outputs on record of such a call, or None. Nothing runs.
+
+        Nor is anything recorded, where a call of equal contents would answer.
+
+        Raises:
+            UsageError: this is outside every storage, where nothing is on record.
+        """
+        entry = current()
+        if not isinstance(entry, Session):
+            raise UsageError(
+                f"{self.name}: what is on record can be asked inside a storage only; do it inside "
+                "`with storage:`",
+                op=self.name,
+            )
+        return look_up(self._definition, args, kwargs, entry)
+
+    def _notice_thread(self, entry: Entry | None) -> None:
+        """Warn where the call was surely meant to be remembered."""
+        if presence.INSIDE and entry is None:
+            presence.warn_if_uncaptured(self.name, stacklevel=3)
 
     @overload
     def __get__(self, instance: None, owner: type[Any], /) -> Op[P, R_co]: ...
@@ -101,6 +149,7 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    record_failures: bool | None = None,
 ) -> Op[P, R]: ...
 @overload
 def op(
@@ -109,6 +158,7 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    record_failures: bool | None = None,
 ) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def op(
     function: Callable[..., Any] | None = None,
@@ -118,6 +168,7 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    record_failures: bool | None = None,
 ) -> Any:
     """Make a function's calls remembered inside ``with storage:`` blocks.
 
@@ -128,6 +179,8 @@ def op(
             tuple whole.
         name: what to record the calls under; the qualified name by default.
         version: a part of every call's id: calls of different versions do not answer each other.
+        record_failures: put calls that raise an exception on record, for ``storage.failures()``;
+            by default as ``Storage(record_failures=...)`` says.
 
     Raises:
         UsageError: the function cannot be an op as it is, or the outputs contradict each other.
@@ -135,7 +188,14 @@ def op(
 
     def decorate(function: Callable[..., Any]) -> Op[..., Any]:
         """Make the op."""
-        return Op(_define(function, name, version, output_names, nout))
+        definition = _define(function, name, version, output_names, nout)
+        definition = replace(definition, record_failures=record_failures)
+        if not definition.is_async:
+            return Op(definition)
+        # Brings asyncio, which takes longer to import than all of this.
+        from mandala_cas.memo.async_op import AsyncOp  # noqa: PLC0415
+
+        return AsyncOp(definition)
 
     return decorate if function is None else decorate(function)
 
@@ -155,6 +215,7 @@ def _define(
     check_function(function)
     op_name = name_of(function) if name is None else name
     check_texts(op_name, version)
+    check_not_reserved(op_name)
     return Definition(
         name=op_name,
         version=version,
@@ -164,4 +225,5 @@ def _define(
         outputs=declared_outputs(op_name, output_names, nout),
         source=Source(function),
         annotations=Annotations(function, op_name),
+        is_async=inspect.iscoroutinefunction(function),
     )

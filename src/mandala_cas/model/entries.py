@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mandala_cas.model.frozen import frozen
 from mandala_cas.model.ids import (
@@ -20,6 +20,9 @@ from mandala_cas.model.ids import (
     SourceHash,
     WriterId,
 )
+
+# What stands behind the name of an op in the records of its failures; no op has such a name.
+FAILURE_SUFFIX: Final = ".__failure__"
 
 
 class Tier(IntEnum):

@@ -199,6 +199,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
     book = ground.make_book(writer, recorder, log, loader, checks_mutation=settings.check_mutation)
+    book.records_failures = settings.record_failures
     return Assembly(
         objects=objects,
         config=opened.config,

@@ -29,6 +29,10 @@ class StorageFace(ABC):
         """Write everything computed so far to the store."""
 
     @abstractmethod
+    def refresh(self) -> None:
+        """Take in what other processes have published since the last look."""
+
+    @abstractmethod
     def tables(self) -> IndexTables:
         """Return the live calls as tables, the uncommitted ones included."""
 

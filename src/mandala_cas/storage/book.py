@@ -50,8 +50,13 @@ class StoredCalls:
         self._creators = creators
         self.collections = StoredCollections(lookup, values, creators, loader)
         self._clock_us = clock_us
+        # Names of ops; what is not published yet, no part of the log has.
+        self._recorded: set[str] = set()
         self.loader = loader
         self.checks_mutation = checks_mutation
+        # Said later, and changed by the user while the store is open.
+        self.allows_new_calls = True
+        self.records_failures = False
 
     def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
         """Return the content id of a value."""
@@ -73,6 +78,10 @@ class StoredCalls:
         """Take in what others published, where running the op costs far more than a look."""
         mean_s = self._lookup.ops_mean_duration(op_name)
         return mean_s is not None and self._recorder.look(worth_s=mean_s)
+
+    def may_have(self, op_name: str) -> bool:
+        """Tell whether a call of the op was recorded here, or is in what was read of the log."""
+        return op_name in self._recorded or self._lookup.ops_mean_duration(op_name) is not None
 
     def load(self, refs: Sequence[Ref], *, mmap: bool = True) -> list[Any]:
         """Return the values of refs, fetched together; inside the storage, lost ones are made."""
@@ -147,10 +156,16 @@ class StoredCalls:
         call: CallRecord,
         values: Sequence[Prepared],
         structural: Sequence[CallRecord] = (),
+        *,
+        replaces: Collection[CallId] = (),
     ) -> None:
-        """Put the values and the calls on record, as one."""
+        """Put the values and the calls on record, and hide what they replace: as one group.
+
+        Were they two, a crash between them would leave both outcomes, or neither.
+        """
+        self._recorded.add(call.op_name)
+        hides = self._all_of(replaces) if replaces else []
         new: list[CallRecord] = []
-        hides: list[Tombstone] = []
         for record in structural:
             known = self._lookup.find(record.call_id)
             if known is None:
@@ -160,6 +175,10 @@ class StoredCalls:
                 new.append(record)
                 hides += _hiding(self._lookup.dots(record.call_id), TombstoneReason.DROPPED)
         self._recorder.record(call, _own(values), hides, new)
+
+    def forget(self, call_ids: Collection[CallId]) -> None:
+        """Hide the records there are of these calls."""
+        self._recorder.drop(self._all_of(call_ids))
 
     def record_again(
         self,
@@ -185,6 +204,12 @@ class StoredCalls:
     def mark_lost(self, call_id: CallId, lost: Collection[ContentId]) -> None:
         """Hide those records of a call that gave what is lost."""
         self._recorder.drop(self._hides(call_id, lost))
+
+    def _all_of(self, call_ids: Collection[CallId]) -> list[Tombstone]:
+        """Return what hides all records of these calls that are seen here."""
+        with self._recorder.lock:
+            dots = [dot for call_id in call_ids for dot in self._lookup.dots(call_id)]
+        return [Tombstone(d.writer, d.seq, d.row, d.row) for d in dots]
 
     def _hides(self, call_id: CallId, lost: Collection[ContentId]) -> list[Tombstone]:
         """Return what hides those records of a call that gave what is lost."""

@@ -29,6 +29,7 @@ class Settings:
     cache_directory: str | os.PathLike[str] | None = None
     file_cache_max: int | None = SIZE_MAX
     check_mutation: bool = False
+    record_failures: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would decide silently."""

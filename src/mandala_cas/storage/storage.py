@@ -6,11 +6,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from mandala_cas.errors import MandalaError, MandalaWarning, NotFoundError, UsageError
-from mandala_cas.memo import context
+from mandala_cas.errors import MandalaWarning, NotFoundError, UsageError
 from mandala_cas.memo.op import Op
 from mandala_cas.model.calls import Call
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
@@ -18,6 +16,7 @@ from mandala_cas.model.refs import MISSING, Elements, Ref
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.assembly import assemble
 from mandala_cas.storage.caching import StoreCaching
+from mandala_cas.storage.contexts import StoreContexts
 from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.notices import notify
@@ -41,7 +40,9 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger("mandala_cas")
 
 
-class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, StoreCaching):
+class Storage(
+    StoreContexts, StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, StoreCaching
+):
     """Remembers the calls of ops made inside ``with storage:``, and answers questions about them.
 
     ``Storage()`` lives in memory, ``Storage("results")`` in that folder, ``Storage("s3://...")``
@@ -63,6 +64,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, St
         cache_dir: str | os.PathLike[str] | None = None,
         file_cache_max: int | None = SIZE_MAX,
         check_mutation: bool = False,
+        record_failures: bool = False,
     ) -> None:
         """Open the store, or make it.
 
@@ -89,6 +91,8 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, St
                 None for no limit. By default 20 GiB.
             check_mutation: hash inputs once more after an op has run, and raise an error that
                 names the argument which it changed.
+            record_failures: put calls that raise an exception on record, see `failures`; an op
+                may say otherwise of itself.
 
         Raises:
             UsageError: the place is a file, or holds something else than a store; or the key that
@@ -110,6 +114,7 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, St
             cache_directory=cache_dir,
             file_cache_max=file_cache_max,
             check_mutation=check_mutation,
+            record_failures=record_failures,
         )
         self._settings = settings
         self._parts = assemble(settings, self)
@@ -135,30 +140,6 @@ class Storage(StoreTags, StoreTrust, StoreUpkeep, StoreRefs, StoreProvenance, St
         self._parts.keep_index()
 
     # Using it
-
-    def __enter__(self) -> Self:
-        """Make op calls read and write this storage, in this thread or task, until the exit."""
-        self._check_open()
-        if self._parts.recorder.lookout.is_stale:
-            self.refresh()
-        context.enter(self._parts.book)
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Commit what was computed, also when the block failed, and restore the outer storage."""
-        context.leave(context.innermost(self._parts.book))
-        try:
-            self.commit()
-        except MandalaError as error:
-            if exception is None:
-                raise
-            # The block's own error is what the user must see first; the batch is kept.
-            exception.add_note(f"besides, the calls before it could not be committed: {error}")
 
     def commit(self) -> None:
         """Write everything computed so far to the store; when this returns, it is there.

@@ -362,3 +362,60 @@ def test_a_group_is_unpacked_once(
     assert [lookup.find(call.call_id) for call in calls] == calls
     assert [lookup.find_equal(call.content_id) for call in calls] == calls
     assert len(unpacked) == 1
+
+
+def test_an_open_call_that_is_hidden_makes_room_for_the_next(
+    lookup: CallLookup, make_call: MakeCall
+) -> None:
+    """It was replaced before it was published; others that are open stay."""
+    old = make_call("train", "data", ["model"])
+    new = replace(old, started_us=old.started_us + 1)
+    other = make_call("gen", "seed")
+    add_open(lookup, [old, other])
+
+    add_open(lookup, [Tombstone(*ME, 0, 0)], first_call=2)
+    hidden = lookup.find(old.call_id), lookup.find_equal(old.content_id), lookup.dots(old.call_id)
+    add_open(lookup, [new], first_call=2)
+
+    assert hidden == (None, None, [])
+    assert lookup.find(old.call_id) == new
+    assert lookup.find_equal(old.content_id) == new
+    assert lookup.find(other.call_id) == other
+
+
+def test_an_open_call_is_replaced_in_one_group(lookup: CallLookup, make_call: MakeCall) -> None:
+    """What hides and what takes its place are recorded as one."""
+    old = make_call("train", "data", ["model"])
+    new = replace(old, started_us=old.started_us + 1)
+    add_open(lookup, [old])
+
+    add_open(lookup, [Tombstone(*ME, 0, 0), new], first_call=1)
+
+    assert lookup.find(old.call_id) == new
+    assert lookup.find_equal(old.content_id) == new
+    assert lookup.dots(old.call_id) == [Dot(*ME, 1)]
+
+
+def test_what_hides_an_open_call_hides_no_newer_one(
+    lookup: CallLookup, make_call: MakeCall
+) -> None:
+    """The same record arrives again while another has its place."""
+    old = make_call("train", "data", ["model"])
+    new = replace(old, started_us=old.started_us + 1)
+    add_open(lookup, [new], first_call=1)
+    add_open(lookup, [old], first_call=0)
+
+    add_open(lookup, [Tombstone(*ME, 0, 0)], first_call=2)
+
+    assert lookup.find(old.call_id) == new
+    assert lookup.find_equal(old.content_id) == new
+
+
+def test_a_range_of_open_calls_is_hidden(lookup: CallLookup, make_call: MakeCall) -> None:
+    """However long it is: it may name rows that there are not."""
+    calls = [make_call("train", f"data {i}") for i in range(3)]
+    add_open(lookup, list(calls))
+
+    add_open(lookup, [Tombstone(*ME, 1, 1 << 30)], first_call=3)
+
+    assert [lookup.find(call.call_id) for call in calls] == [calls[0], None, None]

@@ -33,6 +33,7 @@ class FakePrepared:
     content_id: ContentId
     value: Any
     may_hold_files: bool = False
+    record: object = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class FakeBook:
         self.lost: set[ContentId] = set()
         self.asked: Counter[str] = Counter()
         self.checks_mutation = False
+        self.allows_new_calls = True
+        self.records_failures = False
         self.codecs = {"words"}
         self.codecs_used: list[tuple[Any, str | None]] = []
         self._ticks = 0
@@ -88,6 +91,10 @@ class FakeBook:
         del op_name
         self.asked["look_again"] += 1
         return False
+
+    def may_have(self, op_name: str) -> bool:
+        """Look through all calls."""
+        return any(call.op_name == op_name for call in self.calls.values())
 
     def find_equal(self, content_id: CallContentId) -> CallRecord | None:
         """Look through all calls."""
@@ -157,15 +164,33 @@ class FakeBook:
         self.codecs_used.append((value, codec_name))
         if content_id is None:
             content_id = content_id_of(value)
-        return FakePrepared(content_id, copy.deepcopy(value))
+        is_known = content_id in self.values and content_id not in self.lost
+        return FakePrepared(
+            content_id, copy.deepcopy(value), record=None if is_known else "to be written"
+        )
 
     def record(
-        self, call: CallRecord, values: Sequence[Any], structural: Sequence[CallRecord] = ()
+        self,
+        call: CallRecord,
+        values: Sequence[Any],
+        structural: Sequence[CallRecord] = (),
+        *,
+        replaces: Collection[CallId] = (),
     ) -> None:
-        """Put them down."""
+        """Put them down in the place of others; of one that is there already, the first stays."""
         self.asked["record"] += 1
+        self.asked["replaced"] += len(replaces)
+        for call_id in replaces:
+            self.calls.pop(call_id, None)
         self.values |= {prepared.content_id: prepared.value for prepared in values}
-        self.calls |= {record.call_id: record for record in (call, *structural)}
+        for record in (call, *structural):
+            self.calls.setdefault(record.call_id, record)
+
+    def forget(self, call_ids: Collection[CallId]) -> None:
+        """Know them no more."""
+        self.asked["forget"] += 1
+        for call_id in call_ids:
+            self.calls.pop(call_id, None)
 
     def collections_below(
         self, content_ids: Sequence[ContentId]

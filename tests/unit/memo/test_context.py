@@ -9,10 +9,17 @@ import pytest
 from tests.unit.memo.fake_book import FakeBook
 
 from mandala_cas.errors import UsageError
-from mandala_cas.memo.context import Session, current, enter, innermost, leave, run_in_body
+from mandala_cas.memo.context import Entry, Session, current, enter, innermost, leave, run_in_body
 from mandala_cas.model.ids import CallId
 
 CALL_ID = CallId(bytes(range(16)))
+
+
+def session_in(book: FakeBook) -> Session:
+    """Return the innermost entry, in which calls are remembered."""
+    entry = innermost(book)
+    assert isinstance(entry, Session)
+    return entry
 
 
 def test_outside_every_storage_there_is_no_session() -> None:
@@ -82,7 +89,7 @@ def test_innermost_finds_the_entry_to_leave(book: FakeBook) -> None:
 
 def test_a_thread_starts_outside_every_storage(entered: FakeBook) -> None:
     """Each thread has its own answer."""
-    seen: list[Session | None] = [current()]
+    seen: list[Entry | None] = [current()]
     thread = threading.Thread(target=lambda: seen.append(current()))
 
     thread.start()
@@ -114,7 +121,7 @@ def test_tasks_do_not_see_each_other() -> None:
 
 def test_a_body_runs_in_a_session_of_its_own(entered: FakeBook) -> None:
     """Calls made there have a parent and give plain values."""
-    outer = innermost(entered)
+    outer = session_in(entered)
 
     inside = run_in_body(outer, CALL_ID, current, [], {})
 
@@ -124,7 +131,7 @@ def test_a_body_runs_in_a_session_of_its_own(entered: FakeBook) -> None:
 
 def test_a_body_that_raises_restores_the_session(entered: FakeBook) -> None:
     """The next call of the caller is an ordinary one."""
-    outer = innermost(entered)
+    outer = session_in(entered)
 
     with pytest.raises(ZeroDivisionError):
         run_in_body(outer, CALL_ID, lambda: 1 // 0, [], {})
@@ -134,7 +141,7 @@ def test_a_body_that_raises_restores_the_session(entered: FakeBook) -> None:
 
 def test_a_storage_entered_in_a_body_gives_refs_and_keeps_the_parent(entered: FakeBook) -> None:
     """As outside a body; calls to the same book are still made by that body."""
-    outer = innermost(entered)
+    outer = session_in(entered)
 
     same = run_in_body(outer, CALL_ID, lambda: enter(entered), [], {})
     other = run_in_body(outer, CALL_ID, lambda: enter(FakeBook("other")), [], {})
@@ -146,7 +153,7 @@ def test_a_storage_entered_in_a_body_gives_refs_and_keeps_the_parent(entered: Fa
 
 def test_a_body_cannot_leave_the_storage_it_was_called_in(entered: FakeBook) -> None:
     """Its caller is still inside."""
-    outer = innermost(entered)
+    outer = session_in(entered)
 
     with pytest.raises(UsageError, match="not the innermost"):
         run_in_body(outer, CALL_ID, lambda: leave(outer), [], {})
