@@ -7,11 +7,11 @@ not published yet. Records are made from their columns when somebody asks for on
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mandala_cas.errors import CorruptionError, NotFoundError
-from mandala_cas.index.copies import ValueCopy, each_place_once
+from mandala_cas.index.copies import KnownCopies, ValueCopy
 from mandala_cas.index.durations import MeanDurations
 from mandala_cas.index.gather import gather_dots, gather_fixed, gather_numbers
 from mandala_cas.index.hidden_rows import HiddenRows
@@ -55,6 +55,7 @@ class CallLookup:
         self._dead = self._hidden.flags
         self._answers: dict[bytes, tuple[int, CallRecord]] = {}
         self._open = OpenEntries()
+        self._known_copies = KnownCopies(self._copy)
         if base is not None:
             self._take(base.part, base.part.call_count, base.part.value_count)
             self._by_history.add_sorted(base.by_call)
@@ -160,9 +161,8 @@ class CallLookup:
         """
         opened, rows = self._open.value(content_id), self._by_value.of(content_id)
         # Of most values that are asked for, new ones, there is nothing.
-        if opened is None and not rows:
-            return []
-        return each_place_once(self._copies(opened, rows))
+        copies = self._known_copies.of(content_id, rows) if rows else []
+        return copies if opened is None else [ValueCopy(opened, None, None, 0), *copies]
 
     def ops_mean_duration(self, op_name: str) -> float | None:
         """Return the seconds that a computed call of an op took on average, as far as recorded.
@@ -227,26 +227,23 @@ class CallLookup:
         self._value_count += value_count
         self._durations.add(part)
 
-    def _copies(self, opened: ValueRecord | None, rows: list[int]) -> Iterator[ValueCopy]:
-        """Yield what records say of a value's places."""
-        if opened is not None:
-            yield ValueCopy(opened, None, None, 0)
-        for row in sorted(rows):
-            at = bisect_right(self._value_bases, row) - 1
-            part, row_in_part = self._parts[at], row - self._value_bases[at]
-            try:
-                record = part.value_record(row_in_part)
-            except (CorruptionError, NotFoundError):
-                # Small values of a run are fetched when first asked for, and may be gone by then.
-                # Another record may name another place.
-                continue
-            created_us = part.value_created_us(row_in_part)
-            name, signature, writer_key = (
-                part.origins.source(row_in_part)
-                if isinstance(part, KeptPart)
-                else (part.name, part.signature, part.value_key(row_in_part))
-            )
-            yield ValueCopy(record, name, signature, created_us, writer_key)
+    def _copy(self, row: int) -> ValueCopy | None:
+        """Return what a row says of a value's place."""
+        at = bisect_right(self._value_bases, row) - 1
+        part, row_in_part = self._parts[at], row - self._value_bases[at]
+        try:
+            record = part.value_record(row_in_part)
+        except (CorruptionError, NotFoundError):
+            # Small values of a run are fetched when first asked for, and may be gone by then.
+            # Another record may name another place.
+            return None
+        created_us = part.value_created_us(row_in_part)
+        name, signature, writer_key = (
+            part.origins.source(row_in_part)
+            if isinstance(part, KeptPart)
+            else (part.name, part.signature, part.value_key(row_in_part))
+        )
+        return ValueCopy(record, name, signature, created_us, writer_key)
 
     def _live(self, rows: RowNumbers, id_: bytes) -> int | None:
         """Return the row that answers for an id; a dropped one makes room for the next."""

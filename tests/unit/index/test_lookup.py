@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mandala_cas.envelope.signatures import Signature
+from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group, unpack_group
 from mandala_cas.log.segment import Segment
@@ -419,3 +420,48 @@ def test_a_range_of_open_calls_is_hidden(lookup: CallLookup, make_call: MakeCall
     add_open(lookup, [Tombstone(*ME, 1, 1 << 30)], first_call=3)
 
     assert [lookup.find(call.call_id) for call in calls] == [calls[0], None, None]
+
+
+def test_each_row_of_a_value_is_read_once(
+    lookup: CallLookup,
+    make_segment: MakeSegment,
+    make_value: Callable[[str, bytes], ValueRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A value that every session uses has a row in every segment, and each call asks for it."""
+    value = make_value("data", b"payload")
+    read: list[str] = []
+    value_record = Segment.value_record
+
+    def counted(self: Segment, row: int) -> ValueRecord:
+        read.append(self.name)
+        return value_record(self, row)
+
+    monkeypatch.setattr(Segment, "value_record", counted)
+    for writer in range(1, 31):
+        lookup.add_parts([make_segment([value], writer=writer)])
+        for _ in range(3):
+            assert [copy.record for copy in lookup.copies(value.content_id)] == [value]
+
+    # As long as they are few, remembering them is not worth it.
+    assert len(read) == 3 * (1 + 2 + 3) + 30
+
+
+def test_a_row_that_could_not_be_read_is_read_again(
+    lookup: CallLookup,
+    make_segment: MakeSegment,
+    make_value: Callable[[str, bytes], ValueRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The object that has it may have been restored."""
+    value = make_value("data", b"payload")
+    lookup.add_parts([make_segment([value], writer=writer) for writer in range(1, 9)])
+
+    def gone(self: Segment, row: int) -> ValueRecord:
+        raise CorruptionError(f"row {row} of {self.name} is not there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Segment, "value_record", gone)
+        assert lookup.copies(value.content_id) == []
+
+    assert [copy.record for copy in lookup.copies(value.content_id)] == [value]
