@@ -177,6 +177,8 @@ A ratio is taken within one round; read the ratios, for a machine that others us
 New calls are made durable by the journal before they return; committing them, when the block \
 ends, is not in the time.
 Each process opens all stores, so the first calls of a store read what no other did.
+The ref is one that a hit gave: a new call loads its value from the store, which is more than half \
+of its time here.
 
 ![Ratios to the smallest store](growth.svg)
 """
