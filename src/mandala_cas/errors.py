@@ -89,3 +89,7 @@ class MandalaWarning(UserWarning):
 
 class UncapturedThreadWarning(MandalaWarning):
     """An op ran outside every storage in a thread, while another thread was inside one."""
+
+
+class StaleWarning(MandalaWarning):
+    """What is on record was given by other code than there is now."""

@@ -5,10 +5,11 @@ from mandala_cas.memo.collection_types import MDict, MList, MSet, MTuple
 from mandala_cas.memo.notes import Codec, Hash
 from mandala_cas.memo.op import op
 from mandala_cas.memo.pausing import noop
-from mandala_cas.memo.special import NewArgDefault
+from mandala_cas.memo.special import Ignore, NewArgDefault
 from mandala_cas.model.calls import Call
 from mandala_cas.model.collection_refs import DictRef, ListRef, SetRef, TupleRef
 from mandala_cas.model.files import Dir, File
+from mandala_cas.model.pointers import ValuePointer
 from mandala_cas.model.refs import AtomRef, Ref
 from mandala_cas.storage.storage import Storage
 
@@ -20,6 +21,7 @@ __all__ = [
     "Dir",
     "File",
     "Hash",
+    "Ignore",
     "ListRef",
     "MDict",
     "MList",
@@ -30,6 +32,7 @@ __all__ = [
     "SetRef",
     "Storage",
     "TupleRef",
+    "ValuePointer",
     "noop",
     "op",
     "register_codec",

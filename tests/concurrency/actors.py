@@ -34,6 +34,7 @@ from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.layout import RUN_PARTS
 from mandala_cas.objectstore.memory import MemoryObjectStore
 from mandala_cas.storage.book import StoredCalls
+from mandala_cas.storage.sources import Sources
 from mandala_cas.storage.whole_log import WholeLog
 from mandala_cas.testing.scheduler import Actor
 from mandala_cas.upkeep.collecting.collect import collect
@@ -218,6 +219,7 @@ class Process:
             creators=Creators(self._log.parts, self._lookup.dots),
             loader=self,
             clock_us=clock_us,
+            sources=Sources(objects, self.view),
         )
 
     def load_ref_value(self, ref: Ref) -> Any:

@@ -97,6 +97,15 @@ def vectors() -> dict[str, Any]:
             }
             for name in ("output_0", "", "\u00e9")
         ],
+        "remade_outputs": [
+            {
+                "call_id": IDS_16[1].hex(),
+                "name": name,
+                "content_id": IDS_32[2].hex(),
+                "history_id": spec.remade_history_id(IDS_16[1], name, IDS_32[2]).hex(),
+            }
+            for name in ("output_0", "", "\u00e9")
+        ],
         "constants": [
             {"content_id": id_.hex(), "history_id": spec.constant_history_id(id_).hex()}
             for id_ in IDS_32

@@ -222,6 +222,12 @@ def output_history_id(call_id: bytes, name: str) -> bytes:
     return derive("mandala-cas v1 output history id", call_id + name.encode(), 16)
 
 
+def remade_history_id(call_id: bytes, name: str, content: bytes) -> bytes:
+    """Return the history id of an output of a call that was made anew."""
+    data = call_id + content + name.encode()
+    return derive("mandala-cas v1 remade output history id", data, 16)
+
+
 def constant_history_id(value_id: bytes) -> bytes:
     """Return the history id of a value from outside."""
     return derive("mandala-cas v1 constant history id", value_id, 16)

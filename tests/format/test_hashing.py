@@ -23,6 +23,7 @@ from mandala_cas.model.ids import (
     call_history_id,
     constant_history_id,
     output_history_id,
+    remade_history_id,
 )
 
 HERE = Path(__file__).parent
@@ -112,6 +113,18 @@ def test_call_ids_keep_to_the_vectors(vector: dict[str, Any]) -> None:
 def test_output_history_ids_keep_to_the_vectors(vector: dict[str, str]) -> None:
     """A ref knows where it came from, on every machine."""
     found = output_history_id(CallId.from_hex(vector["call_id"]), vector["name"])
+
+    assert found.hex() == vector["history_id"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["remade_outputs"])
+def test_remade_history_ids_keep_to_the_vectors(vector: dict[str, str]) -> None:
+    """What a call gives when it is made anew, and differs, has a history of its own."""
+    found = remade_history_id(
+        CallId.from_hex(vector["call_id"]),
+        vector["name"],
+        ContentId.from_hex(vector["content_id"]),
+    )
 
     assert found.hex() == vector["history_id"]
 

@@ -182,7 +182,7 @@ def test_an_annotation_chooses_the_codec_and_no_id(tmp_path: Path) -> None:
     """So a call on record answers whichever codec is asked for now."""
     frame = pd.DataFrame({"a": [1, 2]})
 
-    @op(name="clean")
+    @op(name="clean", on_stale="keep")
     def plain_clean(frame: pd.DataFrame) -> pd.DataFrame:
         """Do the same, without annotations."""
         raise AssertionError(frame)

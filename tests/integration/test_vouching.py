@@ -258,9 +258,11 @@ def test_a_planted_pickle_runs_nowhere(tmp_path: Path, people: People) -> None:
         trapped(2)
     people.become("ada")
     sprung = Trap.sprung
+    # She is told of neither the other code nor the other module.
+    unsuspecting = op(read.f, name="read", on_stale="keep")
 
     with Storage(store) as storage:
-        ref: Any = read(add_one(1))
+        ref: Any = unsuspecting(add_one(1))
     storage.tag("trap", ref)
     for level in ("meta", "refs", "data"):
         storage.fsck(level)

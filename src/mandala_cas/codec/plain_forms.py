@@ -14,6 +14,7 @@ from typing import Any, Final
 from mandala_cas.codec.api import DeclinedError
 from mandala_cas.codec.canonical_scalars import zone_parts
 from mandala_cas.errors import NotFoundError
+from mandala_cas.model.pointers import Pointer
 
 
 def _time_fields(value: dt.time) -> tuple[Any, ...]:
@@ -60,6 +61,7 @@ FIELDS: Final[dict[type, tuple[bytes, Callable[[Any], Sequence[Any]]]]] = {
     pathlib.PureWindowsPath: (b"PureWindowsPath", lambda value: (value.as_posix(),)),
     range: (b"range", lambda value: (value.start, value.stop, value.step)),
     slice: (b"slice", lambda value: (value.start, value.stop, value.step)),
+    Pointer: (b"pointer", lambda value: (value.id,)),
 }
 
 
@@ -110,6 +112,13 @@ def _make_uuid(data: bytes, safety: int | None) -> uuid.UUID:
     return uuid.UUID(bytes=data, is_safe=uuid.SafeUUID(safety))
 
 
+def _make_pointer(id_: str) -> Pointer:
+    """Return a pointer without its object."""
+    if type(id_) is not str or not id_:
+        raise ValueError("a pointer has a text for an id")
+    return Pointer(id_)
+
+
 MAKERS: Final[dict[bytes, Callable[..., Any]]] = {
     b"...": lambda: ...,
     b"!": lambda: NotImplemented,
@@ -127,4 +136,5 @@ MAKERS: Final[dict[bytes, Callable[..., Any]]] = {
     b"PureWindowsPath": pathlib.PureWindowsPath,
     b"range": range,
     b"slice": slice,
+    b"pointer": _make_pointer,
 }

@@ -32,6 +32,7 @@ def made_in_block(request: Request) -> CallRecord | None:
     equal = fresh.by_content.get(request.content_id)
     if equal is None:
         return None
+    request.replaces = request.session.book.find(request.call_id)
     reuse = reused(equal, request)
     if reuse is None:
         return None
@@ -55,12 +56,15 @@ def run_afresh(request: Request) -> MadeCall:
 def check_forced(request: Request) -> None:
     """Refuse to make a call that is not on record, where new calls are not allowed.
 
+    The request says afterwards what is on record, for its outcome to take the place of that.
+
     Raises:
         NewCallsNotAllowedError: that is so.
     """
     session = request.session
     if not (session.allows_new and session.book.allows_new_calls) and not peek_record(request):
         check_new_call(request)
+    request.replaces = session.book.find(request.call_id)
 
 
 def take_place(request: Request, made: MadeCall) -> None:
@@ -76,7 +80,8 @@ def _replace(request: Request, made: MadeCall) -> None:
     if old is None:
         put_on_record(request, made)
     elif not _says_the_same(old, made):
-        put_on_record(request, made, replaces=(request.call_id,))
+        request.replaces = old
+        put_on_record(request, made)
     else:
         # It succeeded, so an earlier failure is over.
         forget_failure(request)

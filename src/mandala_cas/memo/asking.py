@@ -14,8 +14,8 @@ from mandala_cas.memo.definition import Definition
 from mandala_cas.memo.notes import NO_NOTE, Note, Notes
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.request import Input, Request
-from mandala_cas.memo.special import NewArgument
-from mandala_cas.model.ids import ContentId, constant_history_id
+from mandala_cas.memo.special import Ignored, NewArgument
+from mandala_cas.model.ids import ContentId, HistoryId, constant_history_id
 from mandala_cas.model.refs import Ref
 
 
@@ -53,36 +53,51 @@ def _inputs(
 ) -> list[Input]:
     """Return the ids of the inputs that make up the call.
 
-    A new argument at its default is none of them; in ``arguments`` the default takes its place.
+    What is ignored is none of them, and neither is a new argument at its default, whose place the
+    default takes in ``arguments``.
     """
-    new_arguments = definition.binder.new_arguments
+    new_arguments, ignored = definition.binder.new_arguments, definition.binder.ignored
     inputs: list[Input] = []
     for position, (name, value) in enumerate(arguments):
+        if ignored and name in ignored:
+            if isinstance(value, NewArgument | Ignored):
+                arguments[position] = (name, value.value)
+            continue
         new = new_arguments.get(name) if new_arguments else None
         if new is not None and value is new:
             arguments[position] = (name, new.value)
             continue
+        if type(value) is Ignored:
+            arguments[position] = (name, value.value)
+            continue
         note = NO_NOTE if notes is None else notes.of_argument(name)
-        hasher = note.hasher
-        made = None
-        if note.shapes:
-            made = construct(value, note, book, Place(definition.name, "argument", name))
-        if made is not None:
-            history_id, content_id = made.ids
-            arguments[position] = (name, made)
-        elif isinstance(value, Ref):
+        if isinstance(value, Ref) and not note.shapes:
             history_id, content_id = value.history_id, value.content_id
         else:
-            try:
-                content_id = book.content_id(value, hasher)
-            except UsageError as error:
-                raise _unhashable(definition, name, error) from error
-            history_id = constant_history_id(content_id)
+            argument, history_id, content_id = _identified(definition, name, value, book, note)
+            arguments[position] = (name, argument)
         if new is not None and content_id == _default_id(definition, name, new, book, note):
             arguments[position] = (name, new.value)
             continue
         inputs.append((name, history_id, content_id))
     return inputs
+
+
+def _identified(
+    definition: Definition, name: str, value: Any, book: CallBook, note: Note
+) -> tuple[Any, HistoryId, ContentId]:
+    """Return an argument with its ids: a collection taken apart, where the annotation says so."""
+    if note.shapes:
+        made = construct(value, note, book, Place(definition.name, "argument", name))
+        if made is not None:
+            return made, *made.ids
+    if isinstance(value, Ref):
+        return value, value.history_id, value.content_id
+    try:
+        content_id = book.content_id(value, note.hasher)
+    except UsageError as error:
+        raise _unhashable(definition, name, error) from error
+    return value, constant_history_id(content_id), content_id
 
 
 def _default_id(

@@ -6,7 +6,6 @@ the inputs, run the body, take the outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +27,13 @@ from mandala_cas.memo.structural import Ids, take_items
 from mandala_cas.memo.taking import InputTaker, prepared_value
 from mandala_cas.memo.unwrapping import unwrap
 from mandala_cas.model.entries import CallRecord, Slot
-from mandala_cas.model.ids import CallId, ContentId, output_history_id
+from mandala_cas.model.ids import (
+    CallId,
+    ContentId,
+    HistoryId,
+    output_history_id,
+    remade_history_id,
+)
 from mandala_cas.model.refs import Ref
 
 
@@ -75,11 +80,12 @@ def run_and_record(request: Request) -> MadeCall:
     return made
 
 
-def put_on_record(request: Request, made: MadeCall, *, replaces: Sequence[CallId] = ()) -> None:
-    """Put a call that has run on record with its values, in the place of what it ``replaces``.
+def put_on_record(request: Request, made: MadeCall) -> None:
+    """Put a call that has run on record, in the place of a record that may not answer.
 
-    It succeeded, so an earlier failure of it goes with those.
+    It succeeded, so an earlier failure of it goes as well.
     """
+    replaces = () if request.replaces is None else (request.call_id,)
     failed = known_failure(request)
     if failed is not None:
         replaces = (*replaces, failed)
@@ -101,7 +107,7 @@ def run(request: Request) -> MadeCall:
             result = run_in_body(
                 request.session,
                 request.call_id,
-                request.definition.function,
+                request.definition.body,
                 begun.args,
                 begun.kwargs,
             )
@@ -136,7 +142,7 @@ async def await_body(begun: Begun) -> Any:
     """Await the body of an ``async def`` op."""
     request = begun.request
     return await await_in_body(
-        request.session, request.call_id, request.definition.function, begun.args, begun.kwargs
+        request.session, request.call_id, request.definition.body, begun.args, begun.kwargs
     )
 
 
@@ -150,7 +156,10 @@ def begin(request: Request) -> Begun:
     # Of two definitions under one name, the one that is called is the one in use.
     register(definition)
     values, prepared = InputTaker(request).take()
-    inspection = Inspection(definition, values, book) if book.checks_mutation else None
+    checks_mutation = definition.settings.check_mutation
+    if checks_mutation is None:
+        checks_mutation = book.checks_mutation
+    inspection = Inspection(definition, values, book) if checks_mutation else None
     args, kwargs = definition.binder.unbind(values, request.positional_count)
     return Begun(request, args, kwargs, prepared, inspection, book.now_us())
 
@@ -169,13 +178,14 @@ def finish(begun: Begun, result: Any) -> MadeCall:
         begun.inspection.finish()
     outputs, stored = _prepare_outputs(request, result)
     slots = tuple(
-        Slot(name, output_history_id(request.call_id, name), stored_output.content_id)
+        Slot(name, history_of(request, name, stored_output.content_id), stored_output.content_id)
         for (name, _), stored_output in zip(outputs, stored, strict=True)
     )
+    session.book.keep_source(definition.source.hash, definition.source_text)
     record = CallRecord(
         call_id=request.call_id,
         content_id=request.content_id,
-        op_name=definition.name,
+        op_name=request.op_name,
         op_version=definition.version,
         module=definition.module,
         source_hash=definition.source.hash,
@@ -205,6 +215,21 @@ def finish(begun: Begun, result: Any) -> MadeCall:
     return MadeCall(record, values_of_outputs, prepared, stored, structural)
 
 
+def history_of(request: Request, name: str, content_id: ContentId) -> HistoryId:
+    """Return the history id of an output.
+
+    Where a call is made again and gives something else, that has a history of its own: whatever
+    was computed from what it gave before must not answer for it.
+    """
+    if request.replaces is not None:
+        for slot in request.replaces.outputs:
+            if slot.name == name:
+                if slot.content_id == content_id:
+                    return slot.history_id
+                return remade_history_id(request.call_id, name, content_id)
+    return output_history_id(request.call_id, name)
+
+
 def structural_inputs(request: Request, started_us: int) -> list[CallRecord]:
     """Return the calls that make the collections among the arguments, each once."""
     parent = request.session.parent
@@ -223,14 +248,17 @@ def _prepare_outputs(
     definition, book = request.definition, request.session.book
     notes = definition.notes()
     declared = definition.outputs
-    if declared is None and notes is not None and notes.is_whole:
+    is_undeclared = declared.names is None and not declared.varies
+    if is_undeclared and notes is not None and notes.is_whole:
         declared = declared_outputs(definition.name, None, 1)
     named = name_outputs(definition.name, declared, result)
+    # One output of a number that varies is an element of the annotated tuple all the same.
+    count = max(2, len(named)) if declared.varies else len(named)
     outputs: list[tuple[str, Any]] = []
     stored: list[Prepared | Taken] = []
     for position, (name, value) in enumerate(named):
         place = Place(definition.name, "output", name)
-        note = NO_NOTE if notes is None else notes.of_output(position, len(named))
+        note = NO_NOTE if notes is None else notes.of_output(position, count)
         taken = destruct(value, note, book, place) if note.shapes else None
         if taken is not None:
             stored.append(taken)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from mandala_cas.memo.settings import OnStale
 from mandala_cas.model.collections import Collection as StoredCollection
 from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.ids import CallContentId, CallId, ContentId
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, SourceHash
 from mandala_cas.model.outcomes import Outcome
 from mandala_cas.model.refs import Ref, RefLoader
+from mandala_cas.versions.texts import SourceText
 
 Hasher = Callable[[Any], Any]
 
@@ -65,6 +67,29 @@ class CallBook(Protocol):
     @property
     def records_failures(self) -> bool:
         """Whether failures are put on record of ops that do not say."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """What stands before the names of ops on record, and a slash; empty for nothing."""
+        ...
+
+    @property
+    def on_stale(self) -> OnStale:
+        """What is done where other code gave what is on record, if the op does not say."""
+        ...
+
+    def keep_source(
+        self, source_hash: SourceHash, text_of: Callable[[], SourceText | None]
+    ) -> None:
+        """Have the source of an op on record, beside the calls that are recorded next."""
+        ...
+
+    def find_source(self, source_hash: SourceHash) -> SourceText | None:
+        """Return the source that has a hash, as its writer put it on record.
+
+        It may read the log, and anybody may have written it: it is only good to be shown.
+        """
         ...
 
     def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mandala_cas.errors import UsageError
 from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
 from mandala_cas.memo.notes import Notes
+from mandala_cas.memo.outputs import Outputs
+from mandala_cas.memo.settings import DEFAULTS, OpSettings
 from mandala_cas.model.collections import is_structural
+from mandala_cas.model.ids import SourceHash
 from mandala_cas.versions.source import Source
+from mandala_cas.versions.texts import SourceText
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Definition:
-    """What ``@op`` was given. ``outputs`` are the declared names, None where undeclared.
+    """What ``@op`` was given; ``annotations`` are those of the function, and most say nothing.
 
-    ``annotations`` are those of the function; most say nothing. Calling an async function gives
-    what is to be awaited. ``record_failures`` is None where the storage decides.
+    ``function`` is what was decorated; calling an async one gives what is to be awaited.
+    ``settled`` are the sources and modules whose records were looked into and may answer, each with
+    what the storage said about staleness.
     """
 
     name: str
@@ -28,11 +34,22 @@ class Definition:
     module: str
     function: Callable[..., Any]
     binder: Binder
-    outputs: tuple[str, ...] | None
+    outputs: Outputs
     source: Source
     annotations: Annotations
     is_async: bool = False
-    record_failures: bool | None = None
+    settings: OpSettings = DEFAULTS
+    settled: set[tuple[SourceHash, str, str]] = field(default_factory=set)
+
+    @property
+    def body(self) -> Callable[..., Any]:
+        """What to call with all arguments, those included that ``function`` brings along."""
+        return self.binder.function
+
+    def source_text(self) -> SourceText | None:
+        """Return the function as people read it, for the record; None where that is not known."""
+        text = self.source.text
+        return None if text is None else SourceText(self.name, text, self.binder.parameters)
 
     def notes(self) -> Notes | None:
         """Return what the annotations say of inputs and outputs, None if nothing.
@@ -40,7 +57,7 @@ class Definition:
         Raises:
             UsageError: a marker stands where it has no meaning.
         """
-        return self.annotations.notes(None if self.outputs is None else len(self.outputs))
+        return self.annotations.notes(self.outputs.count)
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -56,6 +73,13 @@ def name_of(function: Callable[..., Any]) -> str:
             "op(function, name=...)"
         )
     return qualified.replace("<locals>.", "")
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """Return the module that a function is of; that of a partial is the one of its function."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__module__", None) or ""
 
 
 def check_texts(name: object, version: object) -> None:

@@ -40,7 +40,7 @@ def failure_id(request: Request) -> CallId:
     """Return the id of the record that says of this call that it failed."""
     definition = request.definition
     return call_history_id(
-        definition.name + FAILURE_SUFFIX,
+        request.op_name + FAILURE_SUFFIX,
         definition.version,
         [(name, history_id) for name, history_id, _ in request.inputs],
     )
@@ -48,7 +48,7 @@ def failure_id(request: Request) -> CallId:
 
 def known_failure(request: Request) -> CallId | None:
     """Return the id of an earlier failure of this call, None if there is none on record."""
-    book, name = request.session.book, request.definition.name + FAILURE_SUFFIX
+    book, name = request.session.book, request.op_name + FAILURE_SUFFIX
     # Asked at every call that runs, and nearly always there is none of the whole op.
     if not book.may_have(name):
         return None
@@ -77,7 +77,7 @@ def record_failure(
     raises ``error`` next, whatever becomes of this.
     """
     definition, book = request.definition, request.session.book
-    wanted = definition.record_failures
+    wanted = definition.settings.record_failures
     if not (book.records_failures if wanted is None else wanted):
         return
     # The storage said no to a call within: nothing that the op did.
@@ -96,7 +96,7 @@ def record_failure(
 def _record_of(request: Request, started_us: int, stored: Prepared) -> CallRecord:
     """Return the record of a failure."""
     definition, book = request.definition, request.session.book
-    name, call_id = definition.name + FAILURE_SUFFIX, failure_id(request)
+    name, call_id = request.op_name + FAILURE_SUFFIX, failure_id(request)
     return CallRecord(
         call_id=call_id,
         content_id=call_content_id(

@@ -3,50 +3,88 @@
 from __future__ import annotations
 
 from mandala_cas.errors import CorruptionError
-from mandala_cas.memo.body import MadeCall, put_on_record, structural_inputs
+from mandala_cas.memo.body import MadeCall, history_of, put_on_record, structural_inputs
 from mandala_cas.memo.book import Prepared
+from mandala_cas.memo.renames import under_old_names
 from mandala_cas.memo.request import Request
+from mandala_cas.memo.staleness import may_answer
 from mandala_cas.memo.structural import Ids, take_items
 from mandala_cas.model.entries import CallRecord, Slot
-from mandala_cas.model.ids import output_history_id
 
 
 def find_record(request: Request) -> CallRecord | None:
     """Return the record that answers, None where the op has to run.
 
-    One of equal content is recorded under this history first.
+    One of equal content is recorded under this history first. Where a record of this call may not
+    answer, the request says afterwards that it is to be replaced.
+
+    Raises:
+        UsageError: other code gave what is on record, and that is to be an error.
     """
-    book, call_id = request.session.book, request.call_id
-    record = book.find(call_id)
-    if record is not None:
+    record = request.session.book.find(request.call_id)
+    definition = request.definition
+    # Nearly every hit is of the same code, and asks no more than this.
+    if (
+        record is not None
+        and record.source_hash == definition.source.hash
+        and record.module == definition.module
+        and definition.settings.ttl_us is None
+    ):
         return record
-    equal = book.find_equal(request.content_id)
-    if equal is None and book.look_again(request.definition.name):
-        # Somebody else may have made the call since this process looked last.
-        record = book.find(call_id)
-        if record is not None:
-            return record
-        equal = book.find_equal(request.content_id)
-    reuse = None if equal is None else reused(equal, request)
-    if reuse is None:
-        return None
-    put_on_record(request, reuse)
-    return reuse.record
+    found = _search(request, record)
+    if isinstance(found, MadeCall):
+        put_on_record(request, found)
+        return found.record
+    return found
 
 
 def peek_record(request: Request) -> CallRecord | None:
-    """Return the record that would answer, None where the op would run; record nothing."""
+    """Return the record that would answer, None where the op would run; record nothing.
+
+    Raises:
+        UsageError: other code gave what is on record, and that is to be an error.
+    """
+    found = _search(request, request.session.book.find(request.call_id))
+    return found.record if isinstance(found, MadeCall) else found
+
+
+def _search(request: Request, record: CallRecord | None) -> CallRecord | MadeCall | None:
+    """Return the record that answers, or what is to be recorded; ``record`` is the call's."""
+    found = _find(request, record)
+    # Somebody else may have made the call since this process looked last.
+    if found is None and request.session.book.look_again(request.op_name):
+        found = _find(request, request.session.book.find(request.call_id))
+    return found
+
+
+def _find(request: Request, record: CallRecord | None) -> CallRecord | MadeCall | None:
+    """Return what ``_search`` does, as far as this process knows."""
+    request.replaces = None
     book = request.session.book
-    for _ in range(2):
-        record = book.find(request.call_id)
-        if record is not None:
+    if record is not None:
+        if may_answer(record, request):
             return record
-        equal = book.find_equal(request.content_id)
-        reuse = None if equal is None else reused(equal, request)
-        if reuse is not None:
-            return reuse.record
-        if not book.look_again(request.definition.name):
-            break
+        request.replaces = record
+        return None
+    equal = book.find_equal(request.content_id)
+    if equal is not None and may_answer(equal, request):
+        return reused(equal, request)
+    return _find_before(request) if request.definition.settings.is_renamed else None
+
+
+def _find_before(request: Request) -> CallRecord | MadeCall | None:
+    """Return the record that the call has under an old name of the op or of its arguments.
+
+    It answers as it is, so that what was computed from its outputs goes on answering as well.
+    """
+    book = request.session.book
+    for earlier in under_old_names(request):
+        record = book.find(earlier.call_id)
+        if record is not None and may_answer(record, request):
+            return record
+        equal = book.find_equal(earlier.content_id)
+        if equal is not None and may_answer(equal, request):
+            return reused(equal, request)
     return None
 
 
@@ -57,21 +95,21 @@ def reused(equal: CallRecord, request: Request) -> MadeCall | None:
     it is not known what these are.
 
     Source and module stay those of the code that computed the outputs: by them a later reader
-    tells whether the answer is stale.
+    tells whether the answer is stale. So does the time, where it decides for how long they answer.
     """
-    book = request.session.book
+    book, has_end = request.session.book, request.definition.settings.ttl_us is not None
     record = CallRecord(
         call_id=request.call_id,
         content_id=request.content_id,
-        op_name=equal.op_name,
+        op_name=request.op_name,
         op_version=equal.op_version,
         module=equal.module,
         source_hash=equal.source_hash,
-        started_us=book.now_us(),
+        started_us=equal.started_us + equal.duration_us if has_end else book.now_us(),
         duration_us=0,
         inputs=request.slots(),
         outputs=tuple(
-            Slot(slot.name, output_history_id(request.call_id, slot.name), slot.content_id)
+            Slot(slot.name, history_of(request, slot.name, slot.content_id), slot.content_id)
             for slot in equal.outputs
         ),
         reused_from=equal.call_id,

@@ -24,15 +24,16 @@ def give_recorded(request: Request, record: CallRecord) -> Any:
     else:
         # Which of them are collections is on record, whatever the annotation said then.
         refs = [loader.make_ref(slot.history_id, slot.content_id) for slot in record.outputs]
-    return _as_returned(book.load(refs) if request.session.in_body else refs)
+    return _as_returned(request, book.load(refs) if request.session.in_body else refs)
 
 
 def give_made(request: Request, made: MadeCall) -> Any:
     """Return the outputs of a call that just ran."""
     if request.session.in_body:
-        return _as_returned(made.outputs)
+        return _as_returned(request, made.outputs)
     book = request.session.book
     return _as_returned(
+        request,
         [
             stored.ref(slot.history_id, book)
             if isinstance(stored, Taken)
@@ -40,7 +41,7 @@ def give_made(request: Request, made: MadeCall) -> Any:
             for slot, value, stored in zip(
                 made.record.outputs, made.outputs, made.stored, strict=True
             )
-        ]
+        ],
     )
 
 
@@ -53,6 +54,10 @@ def _attached(value: Any, stored: Prepared) -> Any:
     return MISSING if stored.may_hold_files else value
 
 
-def _as_returned(outputs: Sequence[Any]) -> Any:
-    """Return one output by itself, several as the tuple they were returned as."""
-    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+def _as_returned(request: Request, outputs: Sequence[Any]) -> Any:
+    """Return one output by itself, several as the tuple they were returned as.
+
+    Where the number varies it is always a tuple: a caller must not have to ask how many there are.
+    """
+    is_alone = len(outputs) == 1 and not request.definition.outputs.varies
+    return outputs[0] if is_alone else tuple(outputs)

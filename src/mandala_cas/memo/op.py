@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -18,11 +18,19 @@ from mandala_cas.memo import presence
 from mandala_cas.memo.annotations import Annotations
 from mandala_cas.memo.binding import Binder
 from mandala_cas.memo.context import Entry, Session, current
-from mandala_cas.memo.definition import Definition, check_function, check_texts, name_of
+from mandala_cas.memo.definition import (
+    Definition,
+    check_function,
+    check_texts,
+    module_of,
+    name_of,
+)
 from mandala_cas.memo.failures import check_not_reserved
 from mandala_cas.memo.outputs import OutputCount, declared_outputs
 from mandala_cas.memo.registry import register
+from mandala_cas.memo.renames import check_renames
 from mandala_cas.memo.run import answer, force, look_up, run_plainly
+from mandala_cas.memo.settings import OnStale, names_in, op_settings
 from mandala_cas.model.ids import SourceHash
 from mandala_cas.versions.source import Source
 
@@ -149,6 +157,13 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    ignore_args: Sequence[str] = (),
+    ttl: float | timedelta | None = None,
+    save_inputs: bool = True,
+    check_mutation: bool | None = None,
+    on_stale: OnStale | None = None,
+    previous_names: Sequence[str] = (),
+    renamed_args: Mapping[str, str] | None = None,
     record_failures: bool | None = None,
 ) -> Op[P, R]: ...
 @overload
@@ -158,9 +173,16 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    ignore_args: Sequence[str] = (),
+    ttl: float | timedelta | None = None,
+    save_inputs: bool = True,
+    check_mutation: bool | None = None,
+    on_stale: OnStale | None = None,
+    previous_names: Sequence[str] = (),
+    renamed_args: Mapping[str, str] | None = None,
     record_failures: bool | None = None,
 ) -> Callable[[Callable[P, R]], Op[P, R]]: ...
-def op(
+def op(  # noqa: PLR0913 (each is a choice of its own, given by name)
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -168,6 +190,13 @@ def op(
     nout: OutputCount = "auto",
     name: str | None = None,
     version: str = "",
+    ignore_args: Sequence[str] = (),
+    ttl: float | timedelta | None = None,
+    save_inputs: bool = True,
+    check_mutation: bool | None = None,
+    on_stale: OnStale | None = None,
+    previous_names: Sequence[str] = (),
+    renamed_args: Mapping[str, str] | None = None,
     record_failures: bool | None = None,
 ) -> Any:
     """Make a function's calls remembered inside ``with storage:`` blocks.
@@ -176,20 +205,60 @@ def op(
         function: what to remember the calls of.
         output_names: a name for each output; ``output_0`` and so on by default.
         nout: how many outputs. "auto": as many as the tuple returned has, else one. 1 keeps a
-            tuple whole.
+            tuple whole. "var": any number, always returned and given as a tuple.
         name: what to record the calls under; the qualified name by default.
         version: a part of every call's id: calls of different versions do not answer each other.
+        ignore_args: arguments that the body gets and that are no inputs: calls that differ in
+            them alone are one.
+        ttl: how old a record may be that answers, in seconds or as a ``timedelta``; when it is
+            older the op runs, and its record takes the place of the old one.
+        save_inputs: False keeps the ids only of inputs that are given as plain values.
+        check_mutation: hold the op to leaving its inputs as they are; by default as the storage
+            says.
+        on_stale: what to do when other code gave what is on record: "warn", "recompute", "keep"
+            or "error"; by default as the storage says.
+        previous_names: names that the op had before; what is on record under them answers.
+        renamed_args: the present names of arguments, by those that records may have.
         record_failures: put calls that raise an exception on record, for ``storage.failures()``;
             by default as ``Storage(record_failures=...)`` says.
 
     Raises:
-        UsageError: the function cannot be an op as it is, or the outputs contradict each other.
+        UsageError: the function cannot be an op as it is, or what was given contradicts itself.
     """
 
     def decorate(function: Callable[..., Any]) -> Op[..., Any]:
         """Make the op."""
-        definition = _define(function, name, version, output_names, nout)
-        definition = replace(definition, record_failures=record_failures)
+        op_name = _name(function, name)
+        check_texts(op_name, version)
+        check_not_reserved(op_name)
+        settings = op_settings(
+            op_name,
+            ttl=ttl,
+            save_inputs=save_inputs,
+            check_mutation=check_mutation,
+            on_stale=on_stale,
+            previous_names=previous_names,
+            renamed_args=renamed_args,
+            record_failures=record_failures,
+            is_named=name is not None,
+        )
+        outputs = declared_outputs(op_name, output_names, nout)
+        ignored = names_in(ignore_args, "ignore_args", op_name)
+        binder = Binder(function, op_name, outputs, ignored)
+        module = module_of(function)
+        check_renames(op_name, module, settings, binder)
+        definition = Definition(
+            name=op_name,
+            version=version,
+            module=module,
+            function=function,
+            binder=binder,
+            outputs=outputs,
+            source=Source(function),
+            annotations=Annotations(function, op_name),
+            is_async=inspect.iscoroutinefunction(function),
+            settings=settings,
+        )
         if not definition.is_async:
             return Op(definition)
         # Brings asyncio, which takes longer to import than all of this.
@@ -200,30 +269,11 @@ def op(
     return decorate if function is None else decorate(function)
 
 
-def _define(
-    function: Callable[..., Any],
-    name: str | None,
-    version: str,
-    output_names: Sequence[str] | None,
-    nout: OutputCount,
-) -> Definition:
-    """Check what ``@op`` was given."""
+def _name(function: Callable[..., Any], name: str | None) -> str:
+    """Return the name of an op, if ``function`` can be one."""
     if isinstance(function, Op):
         raise UsageError(
             f"{function.name} is an op already; op(function.f, name=...) makes another"
         )
     check_function(function)
-    op_name = name_of(function) if name is None else name
-    check_texts(op_name, version)
-    check_not_reserved(op_name)
-    return Definition(
-        name=op_name,
-        version=version,
-        module=getattr(function, "__module__", None) or "",
-        function=function,
-        binder=Binder(function, op_name),
-        outputs=declared_outputs(op_name, output_names, nout),
-        source=Source(function),
-        annotations=Annotations(function, op_name),
-        is_async=inspect.iscoroutinefunction(function),
-    )
+    return name_of(function) if name is None else name

@@ -27,12 +27,14 @@ from mandala_cas.memo.book import CallBook
 from mandala_cas.memo.constructing import prepare_collection
 from mandala_cas.memo.context import Session, entered
 from mandala_cas.memo.definition import Definition
-from mandala_cas.memo.registry import find_definition
+from mandala_cas.memo.registry import find_renamed
 from mandala_cas.memo.reports import (
     changed,
     explained,
     from_outside,
     going_in_circles,
+    ignored_arguments,
+    not_saved,
     other_parameters,
     unknown_op,
 )
@@ -231,6 +233,8 @@ class _Recovery:
                 outputs = {slot.content_id for slot in needing.outputs}
                 wanted = {above[-1].wanted.content_id}
                 self._book.mark_lost(needing.call_id, wanted & outputs or outputs)
+            if needing is not None and self._saves_no_inputs(needing):
+                raise not_saved(ref, needing)
             raise from_outside(ref, needing)
         made = next((call for call in creators if made_of(call.op_name) is not None), None)
         if made is not None:
@@ -238,7 +242,7 @@ class _Recovery:
         known = [
             (call, definition)
             for call in creators
-            if (definition := find_definition(call.op_name, call.op_version)) is not None
+            if (definition := self._definition_of(call)) is not None
         ]
         if not known:
             raise unknown_op(ref, creators[0])
@@ -276,6 +280,18 @@ class _Recovery:
                     waiting += [c for c in above if made_of(c.op_name) is None]
         return list(found.values())
 
+    def _definition_of(self, call: CallRecord) -> Definition | None:
+        """Return the op of this process that a call is one of, under whichever name."""
+        prefix = f"{self._book.namespace}/" if self._book.namespace else ""
+        if not call.op_name.startswith(prefix):
+            return None
+        return find_renamed(call.op_name.removeprefix(prefix), call.op_version)
+
+    def _saves_no_inputs(self, call: CallRecord) -> bool:
+        """Tell whether the op of a call keeps nothing of the plain values that it is given."""
+        definition = self._definition_of(call)
+        return definition is not None and not definition.settings.save_inputs
+
     def _make(self, step: _Step) -> None:
         """Store once more what a collection is made of: its elements are on record."""
         call = step.call
@@ -291,7 +307,8 @@ class _Recovery:
     def _run(self, step: _Step, definition: Definition, values: Sequence[Any]) -> None:
         """Run one call again, and put it on record."""
         call = step.call
-        names = (slot.name for slot in call.inputs)
+        new_names = definition.settings.renamed_args
+        names = (new_names.get(slot.name, slot.name) for slot in call.inputs)
         # A collection goes in as its ref: what is stored of it is not what a list is stored as.
         values = [
             type(ref)(ref.history_id, ref.content_id, value, self._book.loader)
@@ -301,10 +318,22 @@ class _Recovery:
         ]
         bound = definition.binder.rebind(dict(zip(names, values, strict=True)))
         if bound is None:
+            unknown = definition.binder.needs_ignored([slot.name for slot in call.inputs])
+            if unknown:
+                raise ignored_arguments(step.wanted, call, unknown)
             raise other_parameters(step.wanted, call)
         arguments, positional_count = bound
         inputs = [(slot.name, slot.history_id, slot.content_id) for slot in call.inputs]
-        request = Request(definition, self._session, inputs, arguments, positional_count)
+        # Under the names that it has on record: it is that call which is made again.
+        request = Request(
+            definition,
+            self._session,
+            inputs,
+            arguments,
+            positional_count,
+            op_name=call.op_name,
+        )
+        request.replaces = call
         token = _RUNNING.set(_RUNNING.get() | {call.call_id})
         try:
             made = run(request)

@@ -65,6 +65,18 @@ def from_outside(ref: Ref, needing: CallRecord | None) -> CorruptionError:
     )
 
 
+def not_saved(ref: Ref, needing: CallRecord) -> CorruptionError:
+    """Return the error where a call would have to run again whose inputs nobody saved."""
+    names = [slot.name for slot in needing.inputs if slot.content_id == ref.content_id]
+    return _error(
+        f"{needing.op_name} (call {needing.call_id.short}) would have to run again, and with "
+        f"save_inputs=False its input {', '.join(names)} was not saved; call {needing.op_name} "
+        "with the value itself: it counts as not made, and will run",
+        ref,
+        (needing,),
+    )
+
+
 def going_in_circles(ref: Ref, call: CallRecord) -> CorruptionError:
     """Return the error where a lost value is needed to compute itself."""
     return _error(
@@ -82,6 +94,18 @@ def other_parameters(ref: Ref, call: CallRecord) -> CorruptionError:
         f"value {ref.content_id.short}, {_output_of(call, ref)}, is lost, and {call.op_name} does "
         f"not take its inputs ({names}) any more; define the op as it was, under its name and "
         "version, and ask again",
+        ref,
+        (call,),
+    )
+
+
+def ignored_arguments(ref: Ref, call: CallRecord, names: Sequence[str]) -> CorruptionError:
+    """Return the error where a call cannot run again, for what it was given is not on record."""
+    return _error(
+        f"value {ref.content_id.short}, {_output_of(call, ref)}, is lost, and {call.op_name} "
+        f"ignores {', '.join(names)}, which has no default to run it again with; call "
+        f"{call.op_name} with it after storage.drop_calls({str(call.call_id)!r}), or give it a "
+        "default",
         ref,
         (call,),
     )

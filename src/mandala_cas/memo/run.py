@@ -17,8 +17,9 @@ from mandala_cas.memo.finding import find_record, peek_record
 from mandala_cas.memo.giving import give_made, give_recorded
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.refusing import check_new_call
-from mandala_cas.memo.special import NewArgument
+from mandala_cas.memo.special import Ignored, given
 from mandala_cas.memo.unwrapping import unwrap
+from mandala_cas.model.pointers import Pointer
 from mandala_cas.model.refs import Ref
 
 
@@ -72,26 +73,26 @@ def run_plainly(definition: Definition, args: Sequence[Any], kwargs: Mapping[str
     works the same with the ``with storage:`` line taken away.
     """
     binder = definition.binder
-    given = (*args, *kwargs.values())
+    everything = (*args, *kwargs.values())
     notes = None
-    if any(type(argument) in PLAIN_TYPES for argument in given):
+    if any(type(argument) in PLAIN_TYPES for argument in everything):
         # Not read unless they show something: they may name what is defined further down.
         notes = definition.notes() if definition.annotations.mention_collections else None
     if (
         notes is None
         and not binder.has_special_defaults
-        and not any(isinstance(argument, Ref) for argument in given)
+        and not any(isinstance(argument, Ref | Ignored | Pointer) for argument in everything)
     ):
         return definition.function(*args, **kwargs)
     arguments = binder.bind(args, kwargs)
     values = []
     for name, argument in arguments:
-        value = argument.value if isinstance(argument, NewArgument) else argument
+        value = given(argument)
         place = Place(definition.name, "argument", name)
         if isinstance(value, Ref):
-            value = unwrap(value, str(place), None, **place.details)
+            value = given(unwrap(value, str(place), None, **place.details))
         elif notes is not None and (note := notes.of_argument(name)).shapes:
             value = unwrap_within(value, note, place)
         values.append((name, value))
     plain_args, plain_kwargs = binder.unbind(values, len(args))
-    return definition.function(*plain_args, **plain_kwargs)
+    return definition.body(*plain_args, **plain_kwargs)

@@ -1,11 +1,14 @@
-"""Arguments that are treated apart: so far, those that an op got later."""
+"""Arguments that are treated apart: those that an op got later, and those that do not count."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
+from mandala_cas.errors import UsageError
 from mandala_cas.memo.book import CallBook, Hasher
+from mandala_cas.memo.places import Place
 from mandala_cas.model.ids import ContentId
+from mandala_cas.model.pointers import Pointer
 from mandala_cas.model.refs import Ref
 
 T = TypeVar("T")
@@ -48,3 +51,55 @@ def NewArgDefault(value: T) -> T:  # noqa: N802 (the name that users of mandala 
     parameter, so old results keep answering. To type checkers this is ``value`` itself.
     """
     return cast("T", NewArgument(value))
+
+
+class Ignored:
+    """A value that an op is given and that is no input of its call."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        """Wrap the value."""
+        self.value = value
+
+    def __repr__(self) -> str:
+        """Return what was written in the call or the signature."""
+        return f"Ignore({self.value!r})"
+
+
+def Ignore(value: T) -> T:  # noqa: N802 (the name that users of mandala know)
+    """Give an op ``value`` without making it an input of the call.
+
+    The body gets it, and the record knows nothing of it: two calls that differ in it alone are
+    one. As the default of a parameter it stands for calls that do not give the argument; one that
+    is given counts. To type checkers this is ``value`` itself.
+    """
+    return cast("T", Ignored(value))
+
+
+def given(argument: Any) -> Any:
+    """Return what a body gets for an argument, refs apart: without what marks it."""
+    return pointed_to(argument.value if isinstance(argument, NewArgument | Ignored) else argument)
+
+
+def pointed_to(value: Any) -> Any:
+    """Return what a pointer points at, and any other value as it is."""
+    return value.obj if isinstance(value, Pointer) else value
+
+
+def pointed_at(values: list[tuple[str, Any]], op_name: str) -> list[tuple[str, Any]]:
+    """Return what a body gets for its arguments: in place of pointers what they point at.
+
+    Raises:
+        UsageError: one came from a store, which has no more of it than its id.
+    """
+    if not any(type(value) is Pointer for _, value in values):
+        return values
+    found = []
+    for name, value in values:
+        try:
+            found.append((name, value.obj if type(value) is Pointer else value))
+        except UsageError as error:
+            place = Place(op_name, "argument", name)
+            raise UsageError(f"{place}: {error}", **error.details, **place.details) from error
+    return found

@@ -11,6 +11,7 @@ from mandala_cas.memo.constructing import Atom, Made, located, prepare_collectio
 from mandala_cas.memo.notes import NO_NOTE, Note
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.request import Request
+from mandala_cas.memo.special import pointed_at, pointed_to
 from mandala_cas.memo.unwrapping import unwrap, unwrap_held
 from mandala_cas.model.collection_refs import CollectionRef
 from mandala_cas.model.collections import Collection, plain_container
@@ -27,6 +28,7 @@ class InputTaker:
         self._book = request.session.book
         self._prepared: list[Prepared] = []
         self._held: dict[Ref, Any] = {}
+        self._saves = request.definition.settings.save_inputs
 
     def take(self) -> tuple[list[tuple[str, Any]], list[Prepared]]:
         """Return all arguments as values, and what the book must take in of them.
@@ -48,16 +50,17 @@ class InputTaker:
                 values.append((name, self._made(argument, place)))
                 continue
             note = NO_NOTE if notes is None else notes.of_argument(name)
-            # A new argument at its default is no input, so nobody will ask for its value.
+            # What is no input, such as a new argument at its default, nobody will ask for.
             own_id = content_ids.get(name)
             values.append((name, self._value(argument, own_id, place, note)))
-        return values, self._prepared
+        return pointed_at(values, request.definition.name), self._prepared
 
     def _value(self, argument: Any, own_id: ContentId | None, place: Place, note: Note) -> Any:
         """Return an argument that is not taken apart, and have the book take it."""
         if isinstance(argument, Ref):
             return self._ref(argument, place, note, is_input=own_id is not None)
-        if own_id is not None:
+        # What came as a ref is some call's output, and kept for that one; this is kept for nobody.
+        if own_id is not None and self._saves:
             self._prepared.append(prepared_value(self._book, argument, own_id, place, note))
         return argument
 
@@ -101,6 +104,8 @@ class InputTaker:
         if isinstance(value, Ref):
             return self._held[value] if value in self._held else self._ref(value, place, part.note)
         own_id = part.ids.content_id
+        if not self._saves:
+            return pointed_to(value)
         try:
             book = self._book
             self._prepared.append(
@@ -108,7 +113,7 @@ class InputTaker:
             )
         except UsageError as error:
             raise place.cannot("stored", located(error, part.path)) from error
-        return value
+        return pointed_to(value)
 
 
 def _refs_in(arguments: Sequence[tuple[str, Any]]) -> Iterator[Ref]:

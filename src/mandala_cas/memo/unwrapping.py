@@ -8,6 +8,7 @@ from typing import Any
 
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import CallBook
+from mandala_cas.model.ids import constant_history_id
 from mandala_cas.model.refs import Ref
 
 
@@ -63,9 +64,14 @@ def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:
         raise lost
     if ref.loader is None and book is None:
         sources += " nor of a storage that could be asked"
+    advice = "load it with storage.unwrap(ref) of the storage that has it"
+    if ref.history_id == constant_history_id(ref.content_id):
+        advice += (
+            "; it was passed in from outside, and an op with save_inputs=False saves no value that "
+            "it is given"
+        )
     raise UsageError(
-        f"{what}: the value of {ref!r} is {sources}; load it with storage.unwrap(ref) of the "
-        "storage that has it",
+        f"{what}: the value of {ref!r} is {sources}; {advice}",
         ref=ref,
         **details,
     ) from cause

@@ -23,6 +23,7 @@ SHORT_HEX_LENGTH: Final = 12
 _CALL = blake3(derive_key_context="mandala-cas v1 call history id")
 _CALL_CONTENT = blake3(derive_key_context="mandala-cas v1 call content id")
 _OUTPUT = blake3(derive_key_context="mandala-cas v1 output history id")
+_REMADE = blake3(derive_key_context="mandala-cas v1 remade output history id")
 _CONSTANT = blake3(derive_key_context="mandala-cas v1 constant history id")
 _COLLECTION = blake3(derive_key_context="mandala-cas v1 collection content id")
 
@@ -168,6 +169,16 @@ def constant_history_id(content_id: ContentId) -> HistoryId:
 def output_history_id(call_id: CallId, output_name: str) -> HistoryId:
     """Return the history id of one output of a call."""
     return _of_size(HistoryId, _OUTPUT.copy().update(call_id + output_name.encode()).digest(16))
+
+
+def remade_history_id(call_id: CallId, output_name: str, content_id: ContentId) -> HistoryId:
+    """Return the history id of an output that a call gave when it was made anew.
+
+    By its content, so that whoever makes the call anew and gets the same has the same history.
+    """
+    hasher = _REMADE.copy()
+    hasher.update(call_id + content_id + output_name.encode())
+    return HistoryId(hasher.digest(16))
 
 
 def constant_history_ids(content_ids: Iterable[bytes]) -> list[bytes]:

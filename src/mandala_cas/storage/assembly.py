@@ -25,7 +25,7 @@ from mandala_cas.model.ids import ContentId, KeyId, WriterId
 from mandala_cas.model.refs import RefLoader
 from mandala_cas.objectstore.api import ObjectStore
 from mandala_cas.objectstore.mounts import capabilities_of, file_system_of
-from mandala_cas.storage.book import StoredCalls
+from mandala_cas.storage.book import BookRules, StoredCalls
 from mandala_cas.storage.config import StoreConfig
 from mandala_cas.storage.elsewhere import ValuesElsewhere
 from mandala_cas.storage.keyring import Key, user_key
@@ -33,6 +33,7 @@ from mandala_cas.storage.opening import OpenedStore, open_store
 from mandala_cas.storage.places import LocalPlaces, local_places
 from mandala_cas.storage.session import SessionDescription
 from mandala_cas.storage.settings import Settings
+from mandala_cas.storage.sources import Sources
 from mandala_cas.storage.trusted_keys import TrustedKeys, default_trusted_keys
 from mandala_cas.storage.whole_log import WholeLog
 from mandala_cas.upkeep.reporting.monitor import UpkeepMonitor
@@ -171,8 +172,7 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
     trusted_keys = default_trusted_keys() if persistent else None
     places = local_places(objects, opened.config.uuid, settings.cache_directory)
     view, lookup, base = _read_log(objects, places)
-    bounded = None if places.files is None else settings.file_cache_max
-    files = FileCache(places.files, bounded)
+    files = FileCache(places.files, None if places.files is None else settings.file_cache_max)
     ground = _Ground(
         opened=opened,
         key=key,
@@ -194,12 +194,12 @@ def assemble(settings: Settings, loader: RefLoader) -> Assembly:
         elsewhere=_elsewhere(opened, key, places),
         unreadable=UnreadablePlaces(),
     )
-    session = SessionDescription()
+    sources = Sources(objects, view)
+    session = SessionDescription(sources)
     writer = LogWriter(objects, signer=key, session=session, clock_us=now_us)
     recorder = ground.make_recorder(writer, settings.flush_after_s)
     log = WholeLog(view, recorder)
-    book = ground.make_book(writer, recorder, log, loader, checks_mutation=settings.check_mutation)
-    book.records_failures = settings.record_failures
+    book = ground.make_book(writer, recorder, log, loader, sources=sources, rules=_rules(settings))
     return Assembly(
         objects=objects,
         config=opened.config,
@@ -285,7 +285,8 @@ class _Ground:
         log: WholeLog,
         loader: RefLoader,
         *,
-        checks_mutation: bool,
+        sources: Sources,
+        rules: BookRules,
     ) -> StoredCalls:
         """Return the calls on record, as the memoizer sees them."""
         condemned, journal = recorder.condemned, self.journal
@@ -325,8 +326,19 @@ class _Ground:
             creators=Creators(log.parts, self.lookup.dots),
             loader=loader,
             clock_us=now_us,
-            checks_mutation=checks_mutation,
+            sources=sources,
+            rules=rules,
         )
+
+
+def _rules(settings: Settings) -> BookRules:
+    """Return what the user said of all ops."""
+    return BookRules(
+        checks_mutation=settings.check_mutation,
+        records_failures=settings.record_failures,
+        on_stale=settings.on_stale,
+        namespace=settings.namespace or "",
+    )
 
 
 def _journal(opened: OpenedStore, key: Key | None, places: LocalPlaces) -> Journal | None:

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from mandala_cas.codec.canonical import content_id
 from mandala_cas.codec.hooks import Hasher
 from mandala_cas.codec.impressions import ValueImpression
-from mandala_cas.errors import CorruptionError
+from mandala_cas.errors import CorruptionError, NotFoundError
 from mandala_cas.index.lookup import CallLookup
 from mandala_cas.memo import recovery
 from mandala_cas.memo.book import Prepared
 from mandala_cas.memo.reports import explained
+from mandala_cas.memo.settings import OnStale
 from mandala_cas.model.collections import Collection as StoredCollection
 from mandala_cas.model.entries import CallRecord, Tombstone, TombstoneReason
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, constant_history_id
 from mandala_cas.model.outcomes import Loaded, Outcome
 from mandala_cas.model.refs import AtomRef, Elements, Ref, RefLoader
 from mandala_cas.storage.collections import StoredCollections
+from mandala_cas.storage.sources import Sources
 from mandala_cas.values.creators import Creators
 from mandala_cas.values.load import ValueLoader
 from mandala_cas.values.recorder import Recorder
 from mandala_cas.values.resolving import load_whole
 from mandala_cas.values.save import PreparedValue, ValueEncoder
 from mandala_cas.values.trust import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class BookRules:
+    """What a storage says of all ops: ``on_stale`` of those that do not say it themselves."""
+
+    checks_mutation: bool = False
+    on_stale: OnStale = "warn"
+    namespace: str = ""
+    records_failures: bool = False
+
+
+_DEFAULT_RULES: Final = BookRules()
 
 
 class StoredCalls:
@@ -40,7 +56,8 @@ class StoredCalls:
         creators: Creators,
         loader: RefLoader,
         clock_us: Callable[[], int],
-        checks_mutation: bool = False,
+        sources: Sources,
+        rules: BookRules = _DEFAULT_RULES,
     ) -> None:
         """``loader`` is what the refs handed out carry."""
         self._lookup = lookup
@@ -53,10 +70,14 @@ class StoredCalls:
         # Names of ops; what is not published yet, no part of the log has.
         self._recorded: set[str] = set()
         self.loader = loader
-        self.checks_mutation = checks_mutation
         # Said later, and changed by the user while the store is open.
         self.allows_new_calls = True
-        self.records_failures = False
+        self.records_failures = rules.records_failures
+        self.checks_mutation = rules.checks_mutation
+        self.on_stale: OnStale = rules.on_stale
+        self.namespace = rules.namespace
+        self.keep_source = sources.keep
+        self.find_source = sources.find
 
     def content_id(self, value: Any, hasher: Hasher | None = None) -> ContentId:
         """Return the content id of a value."""
@@ -100,6 +121,12 @@ class StoredCalls:
             if isinstance(outcome, CorruptionError):
                 ref = AtomRef(constant_history_id(value_id), value_id)
                 raise explained(ref, outcome, self.creators(ref)) from outcome
+            if isinstance(outcome, NotFoundError):
+                raise NotFoundError(
+                    f"{outcome}; an op with save_inputs=False saves no value that it is given, and "
+                    "its inputs can be named in lazy_vars",
+                    **outcome.details,
+                ) from outcome
             if not isinstance(outcome, Loaded):
                 raise outcome
             values.append(outcome.value)

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from typing import Any, Final
 
+from mandala_cas.storage.sources import FIELD, Sources
+
 _GIT_SECONDS: Final = 2.0
 
 
@@ -20,15 +22,25 @@ class SessionDescription:
     What cannot be found out is left out; nothing here may fail a flush.
     """
 
-    def __init__(self) -> None:
-        """Find out nothing yet: a process that only reads describes itself to nobody."""
+    def __init__(self, sources: Sources) -> None:
+        """Find out nothing yet: a process that only reads describes itself to nobody.
+
+        ``sources`` has those of the ops whose calls are recorded.
+        """
+        self._sources = sources
         self._fixed: dict[str, Any] | None = None
 
     def __call__(self) -> dict[str, Any]:
-        """Return host, user, Python, git commit, and versions of the modules imported so far."""
+        """Return host, user, Python, git commit, and versions of the modules imported so far.
+
+        With the sources of ops that no segment of this process has yet.
+        """
         if self._fixed is None or self._fixed["pid"] != os.getpid():
             self._fixed = _fixed_facts()
-        return {**self._fixed, "packages": _packages()}
+            self._sources.begin_anew()
+        described = {**self._fixed, "packages": _packages()}
+        sources = self._sources.take()
+        return {**described, FIELD: sources} if sources else described
 
 
 def _fixed_facts() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mandala_cas.errors import UsageError
+from mandala_cas.memo.settings import OnStale, check_on_stale
 from mandala_cas.objectstore.opening import Engine
 from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.opening import Location, Mode
@@ -30,6 +31,8 @@ class Settings:
     file_cache_max: int | None = SIZE_MAX
     check_mutation: bool = False
     record_failures: bool = False
+    on_stale: OnStale = "warn"
+    namespace: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would decide silently."""
@@ -47,3 +50,11 @@ class Settings:
         size: object = self.file_cache_max
         if size is not None and (type(size) is not int or size < 0):
             raise UsageError(f"file_cache_max is a number of bytes or None, got {size!r}")
+        check_on_stale(self.on_stale, "Storage")
+        space: object = self.namespace
+        if space is not None and (
+            not isinstance(space, str) or not space or space != space.strip("/")
+        ):
+            raise UsageError(
+                f"namespace is a text without a slash at its ends, such as 'proj', got {space!r}"
+            )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mandala_cas.errors import MandalaWarning, NotFoundError, UsageError
 from mandala_cas.memo.op import Op
+from mandala_cas.memo.settings import OnStale
 from mandala_cas.model.calls import Call
 from mandala_cas.model.ids import CallId, ContentId, HistoryId
 from mandala_cas.model.refs import MISSING, Elements, Ref
@@ -21,6 +22,7 @@ from mandala_cas.storage.dropping import drop_calls
 from mandala_cas.storage.keyring import KeySource
 from mandala_cas.storage.notices import notify
 from mandala_cas.storage.opening import Location, Mode
+from mandala_cas.storage.present_names import PresentNames
 from mandala_cas.storage.provenance import StoreProvenance
 from mandala_cas.storage.refs import StoreRefs
 from mandala_cas.storage.settings import Settings
@@ -65,6 +67,8 @@ class Storage(
         file_cache_max: int | None = SIZE_MAX,
         check_mutation: bool = False,
         record_failures: bool = False,
+        on_stale: OnStale = "warn",
+        namespace: str | None = None,
     ) -> None:
         """Open the store, or make it.
 
@@ -93,6 +97,10 @@ class Storage(
                 names the argument which it changed.
             record_failures: put calls that raise an exception on record, see `failures`; an op
                 may say otherwise of itself.
+            on_stale: what to do where other code gave what is on record: "warn" once and answer,
+                "recompute", "keep" to answer silently, or "error".
+            namespace: what stands before the names of ops on record, so that projects that share
+                a store share no calls.
 
         Raises:
             UsageError: the place is a file, or holds something else than a store; or the key that
@@ -115,11 +123,14 @@ class Storage(
             file_cache_max=file_cache_max,
             check_mutation=check_mutation,
             record_failures=record_failures,
+            on_stale=on_stale,
+            namespace=namespace,
         )
         self._settings = settings
         self._parts = assemble(settings, self)
         self._parts.recorder.after_flush = self._compact_in_passing
         self._tables: TableCache | None = None
+        self._names = PresentNames(namespace or "")
         self._reported: set[str] = set()
         self._closed = False
         if self._parts.read_only is not None and mode == "rw":
@@ -224,9 +235,11 @@ class Storage(
 
         self._check_open()
         if isinstance(source, Op):
-            return ComputationFrame.from_op(self, source.name)
-        if isinstance(source, str) and source in self.tables().ops:
-            return ComputationFrame.from_op(self, source)
+            return ComputationFrame.from_op(self, self._names.full(source.name))
+        if isinstance(source, str):
+            op_name = self._names.find(source, self.tables().ops)
+            if op_name is not None:
+                return ComputationFrame.from_op(self, op_name)
         return frame_of(self, source)
 
     def drop_calls(
@@ -272,12 +285,12 @@ class Storage(
     # What frames ask for
 
     def tables(self) -> IndexTables:
-        """Return the live calls as tables, the uncommitted ones included."""
+        """Return the live calls as tables, the uncommitted ones included, under present names."""
         if self._tables is None:
             from mandala_cas.index.tables import TableCache  # noqa: PLC0415 (heavy)
 
             self._tables = TableCache(self._parts.log.parts)
-        return self._tables.tables()
+        return self._names.in_tables(self._tables.tables())
 
     def load_values(self, content_ids: Sequence[ContentId]) -> list[Any]:
         """Return values by content id, in one batch."""
@@ -292,7 +305,7 @@ class Storage(
         record = self._parts.lookup.find(call_id)
         if record is None:
             raise NotFoundError(f"no call {call_id} in this store; was it dropped?", hid=call_id)
-        return Call(record, self)
+        return Call(self._names.in_record(record), self)
 
     def __repr__(self) -> str:
         """Return where the store is."""

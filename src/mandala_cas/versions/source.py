@@ -19,16 +19,18 @@ import ast
 import dis
 import functools
 import inspect
+import textwrap
 import threading
 import tokenize
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, Final
 
 from blake3 import blake3
 
 from mandala_cas.model.ids import SourceHash
+from mandala_cas.versions.texts import TEXT_SIZE_MAX
 
 _SOURCE: Final = blake3(derive_key_context="mandala-cas v1 source hash")
 _DECORATOR_NAME: Final = "op"
@@ -55,11 +57,11 @@ class Source:
     pass for the code that ran.
     """
 
-    __slots__ = ("_bound", "_function", "_hash", "_lines")
+    __slots__ = ("_function", "_hash", "_lines")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         """Take the lines of ``function``, or of what it is wrapped around."""
-        self._function, self._bound = _innermost(function)
+        self._function = _innermost(function)
         self._lines = _lines_from(self._function)
         self._hash: SourceHash | None = None
 
@@ -70,15 +72,52 @@ class Source:
             self._hash = self._computed()
         return self._hash
 
+    @property
+    def text(self) -> str | None:
+        """The lines of the function; None where they are not known or too many."""
+        if self._lines is None:
+            return None
+        try:
+            text = textwrap.dedent("".join(inspect.getblock(self._lines)))
+            size = len(text.encode())
+        except (SyntaxError, tokenize.TokenError, IndexError, UnicodeEncodeError):
+            return None
+        return text if 0 < size <= TEXT_SIZE_MAX else None
+
+    def hash_with(self, names: Mapping[str, str]) -> SourceHash | None:
+        """Return the hash that the function had if variables in it were called otherwise.
+
+        None where that cannot be told.
+        """
+        node = self._node()
+        if node is None:
+            return None
+        for part in ast.walk(node):
+            if isinstance(part, ast.arg):
+                part.arg = names.get(part.arg, part.arg)
+            elif isinstance(part, ast.Name):
+                part.id = names.get(part.id, part.id)
+        return self._hashed(_tree_tokens(node))
+
     def _computed(self) -> SourceHash:
         """Return the hash of the tree, or of the instructions where there is no tree."""
+        node = self._node()
+        return self._hashed(
+            _function_tokens(self._function) if node is None else _tree_tokens(node)
+        )
+
+    def _node(self) -> _FunctionNode | None:
+        """Return a fresh tree of the function, if there is one."""
         code = getattr(self._function, "__code__", None)
-        node = None
-        if isinstance(code, CodeType) and self._lines is not None:
-            node = _parsed(self._lines, code.co_name)
-        tokens = _function_tokens(self._function) if node is None else _tree_tokens(node)
+        if not isinstance(code, CodeType) or self._lines is None:
+            return None
+        return _parsed(self._lines, code.co_name)
+
+    @staticmethod
+    def _hashed(tokens: Iterable[bytes]) -> SourceHash:
+        """Return the hash of tokens."""
         hasher = _SOURCE.copy()
-        for token in (*tokens, *map(_constant, self._bound)):
+        for token in tokens:
             hasher.update(_framed(token))
         return SourceHash(hasher.digest(16))
 
@@ -88,12 +127,13 @@ def source_hash(function: Callable[..., Any]) -> SourceHash:
     return Source(function).hash
 
 
-def _innermost(function: object) -> tuple[object, tuple[object, ...]]:
-    """Return what wrappers were put around, and the arguments that ``partial`` fixed."""
-    bound: tuple[object, ...] = ()
+def _innermost(function: object) -> object:
+    """Return what wrappers were put around.
+
+    The arguments that a partial fixes are inputs of its calls, and no part of its source.
+    """
     for _ in range(_WRAPPERS_MAX):
         if isinstance(function, functools.partial):
-            bound += (*function.args, *sorted(function.keywords.items()))
             function = function.func
         elif callable(inner := getattr(function, "__wrapped__", None)):
             function = inner
@@ -101,7 +141,7 @@ def _innermost(function: object) -> tuple[object, tuple[object, ...]]:
             break
     if not hasattr(function, "__code__"):
         function = getattr(function, "__func__", None) or _call_method(function)
-    return function, bound
+    return function
 
 
 def _call_method(instance: object) -> object:

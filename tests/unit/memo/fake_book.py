@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -15,15 +15,19 @@ from blake3 import blake3
 
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import Hasher
+from mandala_cas.memo.settings import OnStale
 from mandala_cas.model.collection_refs import REF_CLASSES
 from mandala_cas.model.collections import Collection as StoredCollection
 from mandala_cas.model.collections import plain_container
 from mandala_cas.model.entries import CallRecord
-from mandala_cas.model.ids import CallContentId, CallId, ContentId, HistoryId
+from mandala_cas.model.ids import CallContentId, CallId, ContentId, HistoryId, SourceHash
 from mandala_cas.model.outcomes import Loaded, Outcome
+from mandala_cas.model.pointers import Pointer
 from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref
+from mandala_cas.versions.texts import SourceText
 
 MICROSECONDS_A_TICK = 7
+_BY_REPR = (bool, int, float, str, type, Pointer)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class FakeBook:
         self.checks_mutation = False
         self.allows_new_calls = True
         self.records_failures = False
+        self.on_stale: OnStale = "warn"
+        self.namespace = ""
+        self.sources: dict[SourceHash, SourceText | None] = {}
+        self.replaced: list[CallId] = []
         self.codecs = {"words"}
         self.codecs_used: list[tuple[Any, str | None]] = []
         self._ticks = 0
@@ -71,6 +79,17 @@ class FakeBook:
         """Hash a text that tells values apart."""
         self.asked["content_id"] += 1
         return content_id_of(value if hasher is None else ("custom", hasher(value)))
+
+    def keep_source(
+        self, source_hash: SourceHash, text_of: Callable[[], SourceText | None]
+    ) -> None:
+        """Keep it."""
+        self.sources[source_hash] = text_of()
+
+    def find_source(self, source_hash: SourceHash) -> SourceText | None:
+        """Look it up."""
+        self.asked["find_source"] += 1
+        return self.sources.get(source_hash)
 
     def impression(self, value: Any, hasher: Hasher | None = None) -> FakeImpression:
         """Remember the id."""
@@ -180,6 +199,7 @@ class FakeBook:
         """Put them down in the place of others; of one that is there already, the first stays."""
         self.asked["record"] += 1
         self.asked["replaced"] += len(replaces)
+        self.replaced += [call_id for call_id in replaces if call_id == call.call_id]
         for call_id in replaces:
             self.calls.pop(call_id, None)
         self.values |= {prepared.content_id: prepared.value for prepared in values}
@@ -278,7 +298,7 @@ def _parts(value: Any, path: str) -> Iterator[bytes]:
     elif isinstance(value, type(threading.Lock()) | Iterator | Ref):
         kind = type(value).__name__
         raise UsageError(f"found a {kind}; pass what it is made of instead", path=path)
-    elif is_dataclass(value) or value is None or isinstance(value, bool | int | float | str):
+    elif value is None or is_dataclass(value) or isinstance(value, _BY_REPR):
         yield repr(value).encode()
     else:
         raise UsageError(f"found a {type(value).__name__}", path=path)

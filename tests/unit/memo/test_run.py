@@ -154,7 +154,7 @@ def test_a_reused_call_names_the_code_that_computed_it(entered: FakeBook, ops: C
 
     before.__module__ = "of.somebody.else"
     computed: Any = op(before, name="f")(2)
-    reused: Any = op(after, name="f")(two)
+    reused: Any = op(after, name="f", on_stale="keep")(two)
 
     original, record = list(entered.calls.values())[-2:]
     assert reused.content_id == computed.content_id
@@ -223,7 +223,7 @@ def test_a_hit_gives_as_many_outputs_as_are_on_record(entered: FakeBook) -> None
     def pair() -> tuple[int, int]:
         return 1, 2
 
-    @op(name="f")
+    @op(name="f", on_stale="keep")
     def single() -> int:
         raise AssertionError
 
