@@ -1,6 +1,7 @@
 """Whatever is computed, dropped and collected: what is on record can be read, to the last element.
 
-Values lie in packs, however short they are: that is where garbage collection takes them from.
+Values are objects of their own, however short they are, so that garbage collection takes each by
+itself.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ def length(item: str) -> int:
     return len(item)
 
 
+@op(name="random.counted")
+def counted(items: MList[str]) -> int:
+    """Use a list, and share nothing with it."""
+    return len(items)
+
+
 class Machine(RuleBasedStateMachine):
     """One store, opened again and again."""
 
@@ -114,6 +121,14 @@ class Machine(RuleBasedStateMachine):
         with self.storage:
             made: Any = turned([*(ref for ref, _ in pairs), *plain])
             self.known(made, turned.f([*(value for _, value in pairs), *plain]))
+
+    @rule(data=st.data())
+    def use(self, data: st.DataObject) -> None:
+        """Give a list to a call, and what is known of it is no other call's."""
+        pair = self.pick(data, list)
+        if pair is not None:
+            with self.storage:
+                self.known(counted(pair[0]), len(pair[1]))
 
     @rule(data=st.data(), as_values=st.booleans())
     def nest(self, data: st.DataObject, *, as_values: bool) -> None:
@@ -197,7 +212,8 @@ class Machine(RuleBasedStateMachine):
 
 def test_collections_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls, drops and garbage collection, in any order."""
-    monkeypatch.setattr("mandala_cas.blobs.tiers.INLINE_MAX", 10)
+    for limit in ("INLINE_MAX", "PACK_VALUE_MAX"):
+        monkeypatch.setattr(f"mandala_cas.blobs.tiers.{limit}", 10)
     example_count = settings.default.max_examples if settings.default else 100
 
     run_state_machine_as_test(
