@@ -172,20 +172,6 @@ class CallLookup:
         """
         return self._durations.of(op_name)
 
-    def _close(self, tombstone: Tombstone) -> None:
-        """Have an unpublished record that is hidden answer no more."""
-        if not self._open_ids:
-            return
-        for row in range(tombstone.first, tombstone.last + 1):
-            record = self._open_ids.pop(Dot(tombstone.writer, tombstone.seq, row), None)
-            if record is None:
-                continue
-            opened = self._open_calls.get(record.call_id)
-            if opened is not None and opened[0] is record:
-                del self._open_calls[record.call_id]
-            if self._open_equal.get(record.content_id) is record:
-                del self._open_equal[record.content_id]
-
     def _number(self, parts: Sequence[LogPart]) -> list[tuple[RowNumbers, bytes]]:
         """Give the rows of ``parts`` their numbers; return ids of which one row must be chosen."""
         call_count = sum(part.calls.row_count for part in parts)

@@ -191,8 +191,13 @@ class DictRef(CollectionRef):
         """Return keys and refs."""
         return self._by_key().items()
 
-    def get(self, key: str, default: T | None = None) -> Ref | T | None:
-        """Return the ref of what stands under a key, or the default."""
+    def get(self, key: Any = MISSING, default: Any = None) -> Any:
+        """Return the ref of what stands under a key, or the default.
+
+        Without a key, return the value: the dict of values, as ``get`` of every ref does.
+        """
+        if key is MISSING:
+            return super().get()
         place = self._places().get(key)
         return default if place is None else self.elements.refs[place]
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from mandala_cas.model.refs import MISSING
+
 if TYPE_CHECKING:
     from mandala_cas.index.schema import IndexTables
     from mandala_cas.index.tables import TableCache
     from mandala_cas.model.calls import Call, CallMetadata
-    from mandala_cas.model.refs import Ref
+    from mandala_cas.model.ids import ContentId, HistoryId
+    from mandala_cas.model.refs import Elements, Ref
     from mandala_cas.storage.assembly import Assembly
+    from mandala_cas.storage.present_names import PresentNames
     from mandala_cas.storage.settings import Settings
 
 
@@ -23,6 +27,7 @@ class StorageFace(ABC):
     _parts: Assembly
     _settings: Settings
     _tables: TableCache | None
+    _names: PresentNames
 
     @abstractmethod
     def commit(self) -> None:
@@ -39,6 +44,14 @@ class StorageFace(ABC):
     @abstractmethod
     def load_ref_value(self, ref: Ref) -> Any:
         """Return the value of one ref."""
+
+    @abstractmethod
+    def load_elements(self, ref: Ref) -> Elements:
+        """Return refs to the elements of a collection."""
+
+    @abstractmethod
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref of this storage."""
 
     @abstractmethod
     def load_call_metadata(self, call: Call) -> CallMetadata:

@@ -106,7 +106,8 @@ class StoreContexts(StorageFace):
         """
         self._check_open()
         name = op.name if isinstance(op, Op) else op
-        return failures_on_record(self.tables(), self._parts, name)
+        full_name = None if name is None else self._names.full(name)
+        return failures_on_record(self.tables(), self._parts, full_name, self)
 
     def _enter(self, mode: ContextMode, allow_new_calls: bool | None) -> None:  # noqa: FBT001 (handed on)
         """Begin a block."""

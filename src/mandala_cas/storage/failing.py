@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mandala_cas.errors import MandalaError
-from mandala_cas.model.calls import Call
+from mandala_cas.model.calls import Call, CallLoader
 from mandala_cas.model.entries import FAILURE_SUFFIX, CallRecord
 from mandala_cas.model.ids import CallId, call_history_id
 from mandala_cas.model.outcomes import Outcome
@@ -88,8 +88,13 @@ class Failures(Report, list[Failure]):
     __repr__ = Report.__repr__
 
 
-def failures_on_record(tables: IndexTables, parts: Assembly, op_name: str | None) -> Failures:
-    """Return the failures on record, of one op or all, in the order in which they began."""
+def failures_on_record(
+    tables: IndexTables, parts: Assembly, op_name: str | None, loader: CallLoader
+) -> Failures:
+    """Return the failures on record, of one op or all, in the order in which they began.
+
+    ``loader`` is what the calls and refs are of.
+    """
     codes = [
         code
         for code, name in enumerate(tables.ops)
@@ -103,7 +108,7 @@ def failures_on_record(tables: IndexTables, parts: Assembly, op_name: str | None
         if record is not None
         and not _was_made_since(call_id := _call_that_failed(record), record, parts)
     ]
-    calls = [Call(record, parts.book.loader) for record, _ in failed]
+    calls = [Call(record, loader) for record, _ in failed]
     errors = parts.book.load_each([next(iter(call.outputs.values())) for call in calls])
     return Failures(
         _failure(call, call_id, error)

@@ -9,7 +9,7 @@ from mandala_cas.errors import NotFoundError
 from mandala_cas.index.unused import unused_refs, unused_values
 from mandala_cas.model.calls import Call, CallMetadata
 from mandala_cas.model.ids import CallId, HistoryId
-from mandala_cas.model.refs import AtomRef, Ref
+from mandala_cas.model.refs import Ref
 from mandala_cas.storage.asking import call_id_of, history_id_of, records_of, several
 from mandala_cas.storage.base import StorageFace
 from mandala_cas.storage.call_table import OpsOnRecord, find_ops, make_calls_df
@@ -53,15 +53,15 @@ class StoreProvenance(StorageFace):
         call_ids = [call_id_of(item) for item in several(hids, "calls")]
         records = records_of(self._parts.lookup, call_ids)
         if lazy:
-            return [Call(record, self) for record in records]
+            return [Call(self._names.in_record(record), self) for record in records]
         refs = {
-            slot.content_id: AtomRef(slot.history_id, slot.content_id, loader=self)
+            slot.content_id: self.make_ref(slot.history_id, slot.content_id)
             for record in records
             for slot in (*record.inputs, *record.outputs)
         }
         values = self._parts.book.load(list(refs.values()))
         loaded = dict(zip(refs, values, strict=True))
-        return [Call(record, self, loaded) for record in records]
+        return [Call(self._names.in_record(record), self, loaded) for record in records]
 
     def exists_call(self, hid_or_call: Call | str) -> bool:
         """Tell whether a call is on record. Reads nothing."""
@@ -81,7 +81,7 @@ class StoreProvenance(StorageFace):
         history_id = history_id_of(ref_or_hid)
         record = find_creator(self._parts, history_id)
         if record is not None:
-            return Call(record, self)
+            return Call(self._names.in_record(record), self)
         content_id = ref_or_hid.content_id if isinstance(ref_or_hid, Ref) else None
         if not is_known(self._parts, history_id, content_id):
             raise _unknown_refs([history_id])
@@ -175,7 +175,7 @@ class StoreProvenance(StorageFace):
         if unknown:
             raise _unknown_refs(unknown)
         records = records_of(self._parts.lookup, find(tables, list(given)))
-        return [Call(record, self) for record in records]
+        return [Call(self._names.in_record(record), self) for record in records]
 
 
 def _unknown_refs(history_ids: list[HistoryId]) -> NotFoundError:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from mandala_cas.errors import NotFoundError, UsageError
 from mandala_cas.model.calls import Call
 from mandala_cas.model.ids import HistoryId
-from mandala_cas.model.refs import AtomRef, Ref
+from mandala_cas.model.refs import Ref
 from mandala_cas.storage.base import StorageFace
 from mandala_cas.storage.ref_search import find_content
 from mandala_cas.storage.saving import save_call, save_ref
@@ -58,7 +58,7 @@ class StoreRefs(StorageFace):
                 f"no ref {hid} in this store; was its call dropped, or is it another store's?",
                 hid=hid,
             )
-        ref = AtomRef(history_id, content_id, loader=self)
+        ref = self.make_ref(history_id, content_id)
         return ref if lazy else self.attach(ref)
 
     def save_ref(self, value_or_ref: Any, *, tag: str = "saved") -> Ref:

@@ -8,6 +8,7 @@ from typing import Any
 from mandala_cas.errors import UsageError
 from mandala_cas.index.tags import tags_in_effect
 from mandala_cas.model.calls import Call
+from mandala_cas.model.collection_refs import CollectionRef
 from mandala_cas.model.entries import TagRecord, TagTarget
 from mandala_cas.model.ids import constant_history_id
 from mandala_cas.model.refs import AtomRef, Ref, RefLoader
@@ -27,6 +28,13 @@ def save_ref(parts: Assembly, value_or_ref: Any, tag: str, loader: RefLoader) ->
         UsageError: the value cannot be hashed or stored, or the ref has no value anywhere.
     """
     # Before anything is looked up: what a collector announces from here on counts.
+    if isinstance(value_or_ref, CollectionRef):
+        raise UsageError(
+            f"{value_or_ref!r} is a collection, and its elements belong to the calls that have "
+            "them; keep one that is on record here with storage.tag(name, ref), and hand one of "
+            "another storage to an op",
+            ref=value_or_ref,
+        )
     decided_us = now_us()
     is_ref = isinstance(value_or_ref, Ref)
     value = unwrap_all(value_or_ref, parts.book, parts.has_value) if is_ref else value_or_ref
@@ -59,6 +67,13 @@ def save_call(parts: Assembly, call: Call) -> None:
     if parts.lookup.find(call.call_id) is not None:
         return
     refs = _refs_of(call)
+    collection = next((ref for ref in refs if isinstance(ref, CollectionRef)), None)
+    if collection is not None:
+        raise UsageError(
+            f"{call!r} has a collection, {collection!r}, whose elements belong to calls of their "
+            "own; make the call here, with the collection's ref for an argument",
+            ref=collection,
+        )
     values = unwrap_all(refs, parts.book, parts.has_value)
     prepared: list[PreparedValue] = [
         parts.book.prepare(value, ref.content_id, is_ref=True)

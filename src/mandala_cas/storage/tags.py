@@ -70,7 +70,7 @@ class StoreTags(StorageFace):
     def _find_call(self, call_id: CallId) -> Call | None:
         """Return a call on record, if it is there."""
         record = self._parts.lookup.find(call_id)
-        return None if record is None else Call(record, self)
+        return None if record is None else Call(self._names.in_record(record), self)
 
     def _find_by_hid(self, hid: bytes) -> Ref | Call | None:
         """Return the call or the ref of a history id, if there is one."""

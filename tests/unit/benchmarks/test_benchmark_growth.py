@@ -10,6 +10,8 @@ from benchmarks import growth
 from benchmarks.growth import drawing, main, ratios, report
 from benchmarks.line_plot import Line, plot
 
+from mandala_cas.imports import op
+
 MEASURED = ("warm", "first", "new", "open")
 
 
@@ -93,7 +95,7 @@ def test_hits_are_hits_and_new_calls_are_new(
     ran: list[int] = []
     asked: list[int] = []
 
-    @growth.op(name="step")
+    @op(name="step")
     def step(base: int, x: int, y: float) -> float:
         ran.append(x)
         return base + x + y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
@@ -53,7 +54,41 @@ class FakeImpression:
         return None if content_id_of(now) == self.content_id else ""
 
 
-class FakeBook:
+class FakeCollections(ABC):
+    """What a book says of collections, from the values that it holds."""
+
+    values: dict[ContentId, Any]
+
+    @abstractmethod
+    def load_ref_value(self, ref: Ref) -> Any:
+        """Return the value of a ref."""
+
+    def collections_below(
+        self, content_ids: Sequence[ContentId]
+    ) -> Mapping[ContentId, StoredCollection]:
+        """Look through all values."""
+        found: dict[ContentId, StoredCollection] = {}
+        waiting = list(content_ids)
+        while waiting:
+            content_id = waiting.pop()
+            value = self.values.get(content_id)
+            if isinstance(value, StoredCollection):
+                found[content_id] = value
+                waiting += value.element_ids
+        return found
+
+    def load_elements(self, ref: Ref) -> Elements:
+        """Know no histories: tests of storages ask for them."""
+        raise UsageError(f"{self!r} does not know the elements of {ref!r}")
+
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref of this book."""
+        stored = self.values.get(content_id)
+        make = REF_CLASSES[stored.kind] if isinstance(stored, StoredCollection) else AtomRef
+        return make(history_id, content_id, value, self)
+
+
+class FakeBook(FakeCollections):
     """Calls and values in dicts; counts what it is asked."""
 
     def __init__(self, name: str = "fake") -> None:
@@ -211,30 +246,6 @@ class FakeBook:
         self.asked["forget"] += 1
         for call_id in call_ids:
             self.calls.pop(call_id, None)
-
-    def collections_below(
-        self, content_ids: Sequence[ContentId]
-    ) -> Mapping[ContentId, StoredCollection]:
-        """Look through all values."""
-        found: dict[ContentId, StoredCollection] = {}
-        waiting = list(content_ids)
-        while waiting:
-            content_id = waiting.pop()
-            value = self.values.get(content_id)
-            if isinstance(value, StoredCollection):
-                found[content_id] = value
-                waiting += value.element_ids
-        return found
-
-    def load_elements(self, ref: Ref) -> Elements:
-        """Know no histories: tests of storages ask for them."""
-        raise UsageError(f"{self!r} does not know the elements of {ref!r}")
-
-    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
-        """Return a ref of this book."""
-        stored = self.values.get(content_id)
-        make = REF_CLASSES[stored.kind] if isinstance(stored, StoredCollection) else AtomRef
-        return make(history_id, content_id, value, self)
 
     def now_us(self) -> int:
         """Move on by a tick with every look at the clock."""

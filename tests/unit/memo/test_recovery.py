@@ -10,6 +10,7 @@ import pytest
 from tests.unit.memo.fake_book import FakeBook, content_id_of
 
 from mandala_cas.errors import CorruptionError
+from mandala_cas.log.groups import CALL_FIELDS
 from mandala_cas.memo import recovery
 from mandala_cas.memo.context import current, enter, leave
 from mandala_cas.memo.op import Op, op
@@ -301,7 +302,7 @@ def test_a_record_that_goes_in_circles_ends(entered: FakeBook, ops: Ops) -> None
     call = call_of(entered, "recovered.inc")
     circle = CallRecord(
         **{
-            **{name: getattr(call, name) for name in CallRecord.__slots__},
+            **{name: getattr(call, name) for name in CALL_FIELDS},
             "inputs": tuple(
                 type(slot)(slot.name, call.outputs[0].history_id, call.outputs[0].content_id)
                 for slot in call.inputs

@@ -11,7 +11,7 @@ from mandala_cas.errors import UsageError
 from mandala_cas.model.calls import Call
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, HistoryId, SourceHash
-from mandala_cas.model.refs import AtomRef, Ref
+from mandala_cas.model.refs import MISSING, AtomRef, Elements, Ref
 
 HISTORY = HistoryId(b"h" * 16)
 CONTENT = ContentId(b"c" * 32)
@@ -28,6 +28,14 @@ class Loader:
         """Return the value."""
         self.asked += 1
         return [ref.hid]
+
+    def load_elements(self, ref: Ref) -> Elements:
+        """Know no collections."""
+        raise AssertionError(f"{ref!r} is none")
+
+    def make_ref(self, history_id: HistoryId, content_id: ContentId, value: Any = MISSING) -> Ref:
+        """Return a ref of this one."""
+        return AtomRef(history_id, content_id, value, self)
 
 
 def test_a_ref_gives_its_value_from_memory_if_it_can() -> None:
