@@ -9,11 +9,11 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from mandala_cas.errors import MandalaWarning, UsageError
-from mandala_cas.memo.collection_types import MARKED_KINDS
+from mandala_cas.memo.collection_types import MARKED_KINDS, MList
 from mandala_cas.memo.notes import NO_NOTE, Codec, Hash, Note, Notes, Shape
 from mandala_cas.model.collections import CollectionKind
 
@@ -21,6 +21,8 @@ _MARKER_TEXT: Final = re.compile(r"\b(Annotated|Codec|Hash|MList|MDict|MSet|MTup
 
 
 _UNIONS: Final = (Union, types.UnionType)
+# What a generator function may be said to return.
+_YIELDED: Final = (Generator, Iterable, Iterator)
 _NOTHING: Final = Notes()
 
 
@@ -64,9 +66,12 @@ class Annotations:
         """Read them."""
         function = _plain_function(self._function)
         hints = {name: self._resolved(name, hint) for name, hint in _raw(function).items()}
-        if not any(_holds_marker(hint) for hint in hints.values()):
+        is_generator = inspect.isgeneratorfunction(function)
+        if not is_generator and not any(_holds_marker(hint) for hint in hints.values()):
             return _NOTHING
         result = hints.pop("return", None)
+        if is_generator:
+            result = _list_of_yielded(result)
         arguments: dict[str, Note] = {}
         excess: list[tuple[str, Note]] = []
         kinds = {p.name: p.kind for p in inspect.signature(function).parameters.values()}
@@ -218,6 +223,15 @@ def _mentions_collection(hint: Any) -> bool:
 def _may_be_collection(hint: Any) -> bool:
     """Tell whether an annotation is that of a collection, or of one of several things."""
     return (get_origin(hint) or hint) in MARKED_KINDS or get_origin(hint) in _UNIONS
+
+
+def _list_of_yielded(hint: Any) -> Any:
+    """Return what is said of the list that a generator's items are to a storage."""
+    items = get_args(hint)
+    is_stated = get_origin(hint) in _YIELDED and bool(items)
+    # To a type checker MList is list itself, which takes no values.
+    marker: Any = MList
+    return marker[items[0] if is_stated else Any]
 
 
 def _plain_function(function: Any) -> Any:

@@ -17,6 +17,7 @@ from mandala_cas.memo.constructing import Made, make_records
 from mandala_cas.memo.context import await_in_body, run_in_body
 from mandala_cas.memo.destructing import Taken, destruct
 from mandala_cas.memo.failures import known_failure, record_failure
+from mandala_cas.memo.generating import output_of, run_generator
 from mandala_cas.memo.inspection import Inspection
 from mandala_cas.memo.notes import NO_NOTE, Note
 from mandala_cas.memo.outputs import declared_outputs, name_outputs
@@ -103,6 +104,8 @@ def run(request: Request) -> MadeCall:
     try:
         if request.definition.is_async:
             result = run_apart(partial(await_body, begun))
+        elif request.definition.is_generator:
+            result = run_generator(request, begun.args, begun.kwargs)
         else:
             result = run_in_body(
                 request.session,
@@ -246,6 +249,9 @@ def _prepare_outputs(
 ) -> tuple[list[tuple[str, Any]], list[Prepared | Taken]]:
     """Return the outputs by name, as values, and as the book takes them."""
     definition, book = request.definition, request.session.book
+    if isinstance(result, Taken):
+        # A generator's items were taken as they came.
+        return [(output_of(definition.name, definition.outputs), result.value)], [result]
     notes = definition.notes()
     declared = definition.outputs
     is_undeclared = declared.names is None and not declared.varies

@@ -24,7 +24,8 @@ from mandala_cas.versions.texts import SourceText
 class Definition:
     """What ``@op`` was given; ``annotations`` are those of the function, and most say nothing.
 
-    ``function`` is what was decorated; calling an async one gives what is to be awaited.
+    ``function`` is what was decorated; calling an async one gives what is to be awaited, and
+    calling a generator what is to be iterated.
     ``settled`` are the sources and modules whose records were looked into and may answer, each with
     what the storage said about staleness.
     """
@@ -38,6 +39,7 @@ class Definition:
     source: Source
     annotations: Annotations
     is_async: bool = False
+    is_generator: bool = False
     settings: OpSettings = DEFAULTS
     settled: set[tuple[SourceHash, str, str]] = field(default_factory=set)
 
@@ -111,8 +113,23 @@ def check_function(function: object) -> None:
         raise UsageError(f"{name}: @op is above @{kind}; put @{kind} first, and @op below it")
     if not callable(function):
         raise UsageError(f"@op takes a function, got {name}")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(function):
         raise UsageError(
-            f"{name}: @op remembers what a function returns, and this one yields; return a list",
+            f"{name}: an op can be a generator or an async function, and this is both; collect "
+            "what it yields in an async function that returns a list",
             op=name,
+        )
+
+
+def check_generator(op_name: str, outputs: Outputs) -> None:
+    """Refuse to take what a generator yields for several outputs.
+
+    Raises:
+        UsageError: several were declared.
+    """
+    if outputs.varies or outputs.count not in {None, 1}:
+        raise UsageError(
+            f"{op_name}: what a generator yields is one output, a list of items, and nout or "
+            "output_names declare others; leave them out, or give one name",
+            op=op_name,
         )

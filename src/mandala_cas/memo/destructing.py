@@ -111,6 +111,33 @@ def destruct(value: Any, note: Note, book: CallBook, place: Place) -> Taken | No
     return taken
 
 
+def take_item(value: Any, note: Note, book: CallBook, place: Place, position: int) -> Leaf | Taken:
+    """Return one of many items, with its bytes taken; it is not kept.
+
+    Raises:
+        UsageError: it is not what the annotation allows, or cannot be stored or had.
+    """
+    check_count(position + 1, place)
+    path = f"[{position}]"
+    part = _destruct(value, note, book, place, path) or _leaf(value, note, book, place, path)
+    return _without_value(part)
+
+
+def list_of(parts: Sequence[Leaf | Taken], book: CallBook) -> Taken:
+    """Return the list of items that were taken; there is no plain list of them."""
+    collection = Collection(CollectionKind.LIST, tuple(_id_of(part) for part in parts))
+    prepared = prepare_collection(collection, collection.content_id, book)
+    return Taken(collection, parts, MISSING, prepared)
+
+
+def _without_value(part: Leaf | Taken) -> Leaf | Taken:
+    """Return a part without the objects that it was taken from."""
+    if isinstance(part, Leaf):
+        return Leaf(MISSING, part.prepared)
+    parts = [_without_value(inner) for inner in part.parts]
+    return Taken(part.collection, parts, MISSING, part.prepared)
+
+
 def _destruct(value: Any, note: Note, book: CallBook, place: Place, path: str) -> Taken | None:
     """Return a value taken apart; None if it is to be stored as it is."""
     if isinstance(value, CollectionRef) and note.shapes:

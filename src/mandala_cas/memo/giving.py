@@ -8,6 +8,7 @@ from typing import Any
 from mandala_cas.memo.body import MadeCall
 from mandala_cas.memo.book import Prepared
 from mandala_cas.memo.destructing import Taken
+from mandala_cas.memo.generating import iterated
 from mandala_cas.memo.request import Request
 from mandala_cas.model.entries import CallRecord
 from mandala_cas.model.refs import MISSING, AtomRef, Ref
@@ -24,11 +25,17 @@ def give_recorded(request: Request, record: CallRecord) -> Any:
     else:
         # Which of them are collections is on record, whatever the annotation said then.
         refs = [loader.make_ref(slot.history_id, slot.content_id) for slot in record.outputs]
-    return _as_returned(request, book.load(refs) if request.session.in_body else refs)
+    if not request.session.in_body:
+        return _as_returned(request, refs)
+    if request.definition.is_generator:
+        return iterated(refs[0], book)
+    return _as_returned(request, book.load(refs))
 
 
 def give_made(request: Request, made: MadeCall) -> Any:
     """Return the outputs of a call that just ran."""
+    if request.session.in_body and request.definition.is_generator:
+        return give_recorded(request, made.record)
     if request.session.in_body:
         return _as_returned(request, made.outputs)
     book = request.session.book

@@ -21,6 +21,7 @@ from mandala_cas.memo.context import Entry, Session, current
 from mandala_cas.memo.definition import (
     Definition,
     check_function,
+    check_generator,
     check_texts,
     module_of,
     name_of,
@@ -243,6 +244,9 @@ def op(  # noqa: PLR0913 (each is a choice of its own, given by name)
             is_named=name is not None,
         )
         outputs = declared_outputs(op_name, output_names, nout)
+        is_generator = inspect.isgeneratorfunction(function)
+        if is_generator:
+            check_generator(op_name, outputs)
         ignored = names_in(ignore_args, "ignore_args", op_name)
         binder = Binder(function, op_name, outputs, ignored)
         module = module_of(function)
@@ -257,6 +261,7 @@ def op(  # noqa: PLR0913 (each is a choice of its own, given by name)
             source=Source(function),
             annotations=Annotations(function, op_name),
             is_async=inspect.iscoroutinefunction(function),
+            is_generator=is_generator,
             settings=settings,
         )
         if not definition.is_async:
