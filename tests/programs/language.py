@@ -18,6 +18,7 @@ Outcome = Literal[
     "set",
     "tuple",
     "nested",
+    "yields",
     "bytes",
     "raise",
     "outer",
@@ -84,9 +85,11 @@ class Function:
             "set": " -> MSet[int]",
             "tuple": " -> MTuple[int, ...]",
             "nested": " -> MList[MList[int]]",
+            "yields": " -> Iterator[int]",
         }
         hint = hints.get(self.outcome, "")
-        return f"def {self.name}({self.signature()}){hint}:\n    return body(locals())\n"
+        gives = "yield from" if self.outcome == "yields" else "return"
+        return f"def {self.name}({self.signature()}){hint}:\n    {gives} body(locals())\n"
 
 
 @dataclass(frozen=True)

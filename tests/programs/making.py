@@ -32,6 +32,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     "set",
     "tuple",
     "nested",
+    "yields",
     "bytes",
     "raise",
     "outer",

@@ -63,7 +63,7 @@ def outcome(function: Function, chosen: int) -> Any:  # noqa: C901 (a case to ea
             return chosen % 7, chosen % 11
         case "var":
             return tuple(range(chosen % 3))
-        case "list":
+        case "list" | "yields":
             return [(chosen + i) % 3 for i in range(chosen % 4)]
         case "dict":
             return dict.fromkeys("abc"[: chosen % 4], chosen % 5)

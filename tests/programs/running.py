@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +87,7 @@ class Ops:
         names: dict[str, Any] = {
             "Any": Any,
             "CONSTANTS": CONSTANTS,
+            "Iterator": Iterator,
             "MDict": MDict,
             "MList": MList,
             "MSet": MSet,
@@ -233,7 +234,8 @@ class Runner:
             for i, a in enumerate(args)
         ]
         named = {n: Ignore(a.passed) if n in waived else a.passed for n, a in kwargs.items()}
-        return ops.all[step.function](*passed, **named)
+        result = ops.all[step.function](*passed, **named)
+        return list(result) if inspect.isgenerator(result) else result
 
     def _key(
         self, step: Step, args: Sequence[Argument], kwargs: dict[str, Argument]

@@ -40,7 +40,8 @@ class Block:
     is_left: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen at run time: one is made for every call that runs, at a fifth of the price.
+@dataclass(slots=True, eq=False)
 class Session:
     """One entry into a book, in one thread or task.
 

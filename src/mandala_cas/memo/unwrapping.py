@@ -18,11 +18,18 @@ def unwrap_held(refs: Sequence[Ref], book: CallBook) -> dict[Ref, Any]:
     Raises:
         NotFoundError: ``book`` made one of them and lacks its value all the same.
     """
-    own = [ref for ref in refs if ref.loader is book.loader]
-    missing = list(dict.fromkeys(ref for ref in own if not ref.in_memory))
-    values = dict(zip(missing, book.load(missing), strict=True)) if missing else {}
-    values |= {ref: ref.value for ref in own if ref.in_memory}
+    loader = book.loader
+    values: dict[Ref, Any] = {}
+    others: list[Ref] = []
     for ref in refs:
+        if ref.loader is loader and ref.in_memory:
+            values[ref] = ref.value
+        else:
+            others.append(ref)
+    missing = [r for r in dict.fromkeys(others) if r.loader is loader and r not in values]
+    if missing:
+        values |= zip(missing, book.load(missing), strict=True)
+    for ref in others:
         # It was pickled, and may come from this book or any other: asked for by itself, so that
         # its absence does not hide the others.
         if ref.loader is None and not ref.in_memory and ref not in values:
