@@ -24,7 +24,7 @@ def half(numbers: Any) -> Any:
     return numbers / 2
 
 
-@op(output_names=["numbers", "size"])
+@op(output_names=["numbers", "length"])
 async def fetched(seed: int, size: int) -> tuple[Any, int]:
     """Return numbers that do not shrink, after a while."""
     RUNS.append(seed)

@@ -51,12 +51,13 @@ def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:
     if ref.in_memory:
         return ref.value
     sources = "neither in memory"
-    cause: NotFoundError | None = None
+    cause: NotFoundError | UsageError | None = None
     lost: CorruptionError | None = None
     if ref.loader is not None:
         try:
             return ref.loader.load_ref_value(ref)
-        except NotFoundError as error:
+        except (NotFoundError, UsageError) as error:
+            # It has no such value, or was closed since. The book may have it all the same.
             cause = error
             sources += f" nor in {ref.loader!r}"
         except CorruptionError as error:
