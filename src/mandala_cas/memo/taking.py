@@ -12,7 +12,7 @@ from mandala_cas.memo.notes import NO_NOTE, Note
 from mandala_cas.memo.places import Place
 from mandala_cas.memo.request import Request
 from mandala_cas.memo.special import pointed_at, pointed_to
-from mandala_cas.memo.unwrapping import unwrap, unwrap_held
+from mandala_cas.memo.unwrapping import HeldValues, unwrap
 from mandala_cas.model.collection_refs import CollectionRef
 from mandala_cas.model.collections import Collection, plain_container
 from mandala_cas.model.ids import ContentId
@@ -23,11 +23,11 @@ class InputTaker:
     """Takes the arguments of one call: refs that the book holds together, and at most once."""
 
     def __init__(self, request: Request) -> None:
-        """Take nothing yet."""
+        """Load what the book holds of them; the rest is taken one by one."""
         self._request = request
         self._book = request.session.book
+        self._held = HeldValues(list(_refs_in(request.arguments)), self._book)
         self._prepared: list[Prepared] = []
-        self._held: dict[Ref, Any] = {}
         self._saves = request.definition.settings.save_inputs
 
     def take(self) -> tuple[list[tuple[str, Any]], list[Prepared]]:
@@ -39,7 +39,6 @@ class InputTaker:
         request = self._request
         content_ids = {name: content_id for name, _, content_id in request.inputs}
         notes = request.definition.notes()
-        self._held = unwrap_held(list(_refs_in(request.arguments)), self._book)
         values: list[tuple[str, Any]] = []
         for name, argument in request.arguments:
             if isinstance(argument, Ref) and argument in self._held:

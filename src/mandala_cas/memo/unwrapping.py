@@ -8,34 +8,50 @@ from typing import Any
 
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import CallBook
-from mandala_cas.model.ids import constant_history_id
+from mandala_cas.model.ids import ContentId, HistoryId, constant_history_id
 from mandala_cas.model.refs import Ref
 
 
-def unwrap_held(refs: Sequence[Ref], book: CallBook) -> dict[Ref, Any]:
-    """Return the values of those refs that ``book`` holds; those it made come in one batch.
+class HeldValues:
+    """The values of those refs among some that a book holds; those it made come in one batch.
 
-    Raises:
-        NotFoundError: ``book`` made one of them and lacks its value all the same.
+    Two refs of one history may be of two contents, where two machines computed the same and got
+    something else: each has its own value.
     """
-    loader = book.loader
-    values: dict[Ref, Any] = {}
-    others: list[Ref] = []
-    for ref in refs:
-        if ref.loader is loader and ref.in_memory:
-            values[ref] = ref.value
-        else:
-            others.append(ref)
-    missing = [r for r in dict.fromkeys(others) if r.loader is loader and r not in values]
-    if missing:
-        values |= zip(missing, book.load(missing), strict=True)
-    for ref in others:
-        # It was pickled, and may come from this book or any other: asked for by itself, so that
-        # its absence does not hide the others.
-        if ref.loader is None and not ref.in_memory and ref not in values:
-            with contextlib.suppress(NotFoundError):
-                values[ref] = book.load([ref])[0]
-    return values
+
+    def __init__(self, refs: Sequence[Ref], book: CallBook) -> None:
+        """Load what there is.
+
+        Raises:
+            NotFoundError: ``book`` made one of them and lacks its value all the same.
+        """
+        loader = book.loader
+        values: dict[tuple[HistoryId, ContentId], Any] = {}
+        others: dict[tuple[HistoryId, ContentId], Ref] = {}
+        for ref in refs:
+            key = ref.history_id, ref.content_id
+            if ref.loader is loader and ref.in_memory:
+                values[key] = ref.value
+            else:
+                others.setdefault(key, ref)
+        missing = {k: r for k, r in others.items() if r.loader is loader and k not in values}
+        if missing:
+            values |= zip(missing, book.load(list(missing.values())), strict=True)
+        for key, ref in others.items():
+            # It was pickled, and may come from this book or any other: asked for by itself, so
+            # that its absence does not hide the others.
+            if ref.loader is None and not ref.in_memory and key not in values:
+                with contextlib.suppress(NotFoundError):
+                    values[key] = book.load([ref])[0]
+        self._values = values
+
+    def __contains__(self, ref: Ref) -> bool:
+        """Tell whether the value of a ref is among them."""
+        return (ref.history_id, ref.content_id) in self._values
+
+    def __getitem__(self, ref: Ref) -> Any:
+        """Return the value of a ref."""
+        return self._values[ref.history_id, ref.content_id]
 
 
 def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:

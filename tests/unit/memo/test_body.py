@@ -358,3 +358,13 @@ def test_a_value_that_this_book_made_and_lost_is_not_found(entered: FakeBook) ->
 
     with pytest.raises(NotFoundError, match=r"in FakeBook\(fake\)"):
         total(ref)
+
+
+def test_refs_of_one_history_keep_their_values(entered: FakeBook) -> None:
+    """Two machines that get something else for one call leave two: each is what it is."""
+    one, two = make(1), make(2)
+    rival = AtomRef(one.history_id, two.content_id, loader=entered)
+
+    result = total(one.detached(), rival)
+
+    assert result.value == 3
