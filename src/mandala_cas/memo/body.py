@@ -237,6 +237,8 @@ def history_of(request: Request, name: str, content_id: ContentId) -> HistoryId:
 def structural_inputs(request: Request, started_us: int) -> list[CallRecord]:
     """Return the calls that make the collections among the arguments, each once."""
     parent = request.session.parent
+    if request.definition.notes() is None:
+        return []
     found: dict[CallId, CallRecord] = {}
     for _, argument in request.arguments:
         if isinstance(argument, Made):

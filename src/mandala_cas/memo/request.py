@@ -92,4 +92,4 @@ class Request:
 
     def slots(self) -> tuple[Slot, ...]:
         """Return the inputs as a record has them."""
-        return tuple(Slot(*i) for i in self.inputs)
+        return tuple(map(Slot._make, self.inputs))

@@ -16,7 +16,7 @@ from mandala_cas.memo.unwrapping import HeldValues, unwrap
 from mandala_cas.model.collection_refs import CollectionRef
 from mandala_cas.model.collections import Collection, plain_container
 from mandala_cas.model.ids import ContentId
-from mandala_cas.model.refs import Ref
+from mandala_cas.model.refs import MISSING, Ref
 
 
 class InputTaker:
@@ -41,9 +41,11 @@ class InputTaker:
         notes = request.definition.notes()
         values: list[tuple[str, Any]] = []
         for name, argument in request.arguments:
-            if isinstance(argument, Ref) and argument in self._held:
-                values.append((name, self._held[argument]))
-                continue
+            if isinstance(argument, Ref):
+                held = self._held.find(argument)
+                if held is not MISSING:
+                    values.append((name, held))
+                    continue
             place = Place(request.definition.name, "argument", name)
             if isinstance(argument, Made):
                 values.append((name, self._made(argument, place)))
@@ -101,7 +103,8 @@ class InputTaker:
             return self._made(part, place)
         value = part.value
         if isinstance(value, Ref):
-            return self._held[value] if value in self._held else self._ref(value, place, part.note)
+            held = self._held.find(value)
+            return self._ref(value, place, part.note) if held is MISSING else held
         own_id = part.ids.content_id
         if not self._saves:
             return pointed_to(value)

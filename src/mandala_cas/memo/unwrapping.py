@@ -9,7 +9,7 @@ from typing import Any
 from mandala_cas.errors import CorruptionError, NotFoundError, UsageError
 from mandala_cas.memo.book import CallBook
 from mandala_cas.model.ids import ContentId, HistoryId, constant_history_id
-from mandala_cas.model.refs import Ref
+from mandala_cas.model.refs import MISSING, Ref
 
 
 class HeldValues:
@@ -45,13 +45,9 @@ class HeldValues:
                     values[key] = book.load([ref])[0]
         self._values = values
 
-    def __contains__(self, ref: Ref) -> bool:
-        """Tell whether the value of a ref is among them."""
-        return (ref.history_id, ref.content_id) in self._values
-
-    def __getitem__(self, ref: Ref) -> Any:
-        """Return the value of a ref."""
-        return self._values[ref.history_id, ref.content_id]
+    def find(self, ref: Ref) -> Any:
+        """Return the value of a ref, ``MISSING`` if it is not among them; None is a value."""
+        return self._values.get((ref.history_id, ref.content_id), MISSING)
 
 
 def unwrap(ref: Ref, what: str, book: CallBook | None, **details: str) -> Any:
