@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mandala_cas.log.groups import unpack_group
+from mandala_cas.log.groups import CALL, entry_of, rows_of, unpack_group
 from mandala_cas.log.writer import Appended
 from mandala_cas.model.entries import CallRecord, Entry, Tombstone, ValueRecord
 from mandala_cas.model.ids import CallContentId, CallId, ContentId, Dot, WriterId
@@ -68,7 +68,7 @@ class OpenEntries:
         """Return the record of a call, if there is one."""
         found = self._calls.get(call_id)
         if isinstance(found, bytes):
-            self._unpack(found)
+            self._unpack_calls(found)
             return self.find(call_id)
         return found
 
@@ -76,7 +76,7 @@ class OpenEntries:
         """Return the record of a call of equal content, if there is one."""
         found = self._equal.get(content_id)
         if isinstance(found, bytes):
-            self._unpack(found)
+            self._unpack_calls(found)
             return self.find_equal(content_id)
         return found
 
@@ -96,7 +96,7 @@ class OpenEntries:
         """Return the record of a value, if there is one."""
         found = self._values.get(content_id)
         if isinstance(found, bytes):
-            self._unpack(found)
+            self._unpack_values(found)
             return self.value(content_id)
         return found
 
@@ -111,19 +111,24 @@ class OpenEntries:
         self._calls.pop(call_id, None)
         del self._dots[call_id]
 
-    def _unpack(self, packed: bytes) -> None:
-        """Put records in the place of the bytes of a group.
+    def _unpack_calls(self, packed: bytes) -> None:
+        """Put the calls of a group in the place of its bytes.
 
-        Of all that is in it: who asks for one element of a collection asks for the next one, too,
-        and a group may have a hundred thousand.
+        All of them: who asks for one element of a collection asks for the next one, too, and a
+        group may have a hundred thousand. Its values are left: a hit asks for none.
         """
-        group = unpack_group(packed)
-        for value in group.values:
+        for fields in rows_of(packed)[1]:
+            if fields[0] != CALL:
+                continue
+            call = entry_of(fields)
+            assert isinstance(call, CallRecord), "that is what the kind says"
+            if self._calls.get(call.call_id) is packed:
+                self._calls[bytes(call.call_id)] = call
+            if self._equal.get(call.content_id) is packed:
+                self._equal[bytes(call.content_id)] = call
+
+    def _unpack_values(self, packed: bytes) -> None:
+        """Put the values of a group in the place of its bytes, all of them as well."""
+        for value in unpack_group(packed).values:
             if self._values.get(value.record.content_id) is packed:
                 self._values[bytes(value.record.content_id)] = value.record
-        for call in group.entries:
-            if isinstance(call, CallRecord):
-                if self._calls.get(call.call_id) is packed:
-                    self._calls[bytes(call.call_id)] = call
-                if self._equal.get(call.content_id) is packed:
-                    self._equal[bytes(call.content_id)] = call

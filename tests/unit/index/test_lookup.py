@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.errors import CorruptionError
 from mandala_cas.index.lookup import CallLookup
-from mandala_cas.log.groups import JournalGroup, JournalValue, pack_group, unpack_group
+from mandala_cas.log.groups import Fields, JournalGroup, JournalValue, pack_group, rows_of
 from mandala_cas.log.segment import Segment
 from mandala_cas.log.tables import Table
 from mandala_cas.log.writer import Appended, Position
@@ -354,11 +354,11 @@ def test_a_group_is_unpacked_once(
     add_open(lookup, list(calls))
     unpacked = []
 
-    def unpack(packed: bytes) -> JournalGroup:
+    def unpack(packed: bytes) -> tuple[list[Fields], Sequence[Fields]]:
         unpacked.append(packed)
-        return unpack_group(packed)
+        return rows_of(packed)
 
-    monkeypatch.setattr("mandala_cas.index.open_entries.unpack_group", unpack)
+    monkeypatch.setattr("mandala_cas.index.open_entries.rows_of", unpack)
 
     assert [lookup.find(call.call_id) for call in calls] == calls
     assert [lookup.find_equal(call.content_id) for call in calls] == calls
