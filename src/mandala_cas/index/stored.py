@@ -60,6 +60,12 @@ class StoredCall(CallRecord):
         object.__setattr__(self, name, value)
         return value
 
+    def is_of(self, source_hash: SourceHash, module: str) -> bool:
+        """Compare with what the columns have: every hit asks, and needs none of it afterwards."""
+        calls, row = self._part.calls, self._row
+        is_same: bool = calls.fixed("source_hash")[row] == source_hash
+        return is_same and calls.text("module")[row] == module
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields: the columns stay here."""
         return CallRecord, tuple(getattr(self, name) for name in _FIELDS)

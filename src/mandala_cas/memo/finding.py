@@ -26,8 +26,7 @@ def find_record(request: Request) -> CallRecord | None:
     # Nearly every hit is of the same code, and asks no more than this.
     if (
         record is not None
-        and record.source_hash == definition.source.hash
-        and record.module == definition.module
+        and record.is_of(definition.source.hash, definition.module)
         and definition.settings.ttl_us is None
     ):
         return record

@@ -64,6 +64,10 @@ class CallRecord:
     reused_from: CallId | None = None
     parent: CallId | None = None
 
+    def is_of(self, source_hash: SourceHash, module: str) -> bool:
+        """Tell whether this code gave the call."""
+        return self.source_hash == source_hash and self.module == module
+
 
 @frozen
 class ValueRecord:

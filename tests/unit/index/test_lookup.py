@@ -465,3 +465,19 @@ def test_a_row_that_could_not_be_read_is_read_again(
         assert lookup.copies(value.content_id) == []
 
     assert [copy.record for copy in lookup.copies(value.content_id)] == [value]
+
+
+def test_a_call_knows_whose_code_gave_it(
+    lookup: CallLookup, make_call: MakeCall, make_segment: MakeSegment
+) -> None:
+    """From columns as from fields; another source or module is other code."""
+    call = make_call("train", "data", ["model"])
+    lookup.add_parts([make_segment([call])])
+    found = lookup.find(call.call_id)
+    other = type(call.source_hash)(b"1" * 16)
+
+    assert found is not None
+    for record in (call, found):
+        assert record.is_of(call.source_hash, call.module)
+        assert not record.is_of(other, call.module)
+        assert not record.is_of(call.source_hash, "elsewhere")
