@@ -155,7 +155,9 @@ def _found_meanwhile(request: Request) -> CallRecord | None:
     """Return the record that another thread made since this one looked."""
     if request.session.fresh is not None:
         return made_in_block(request)
-    return request.session.book.find(request.call_id)
+    record = request.session.book.find(request.call_id)
+    # That one is on record still, and may not answer.
+    return None if record == request.replaces else record
 
 
 def _check_not_waiting_for_itself(request: Request) -> None:
