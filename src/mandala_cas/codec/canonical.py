@@ -26,12 +26,10 @@ from mandala_cas.codec.digests import Digests
 from mandala_cas.codec.encoder import ATOMS, RULES, Encoder, RefusalError, Rule, derive
 from mandala_cas.codec.hooks import Hasher, after_registering_a_hasher
 from mandala_cas.errors import UsageError
-from mandala_cas.model.ids import ContentId
+from mandala_cas.model.ids import ContentId, id_of_size
 from mandala_cas.model.refs import Ref
 
 _SHOWN_PATH_MAX: Final = 120
-# A digest has the size of an id: there is nothing to check.
-_of_size: Final = bytes.__new__
 
 RULES.update(SCALAR_RULES)
 RULES.update(ARRAY_RULES)
@@ -69,8 +67,8 @@ def content_id(
     """
     atom = ATOMS.get(type(value))
     if atom is not None and hasher is None:
-        return _of_size(ContentId, derive(atom(value)))
-    return _of_size(ContentId, derive(canonical_encoding(value, digests, hasher=hasher)))
+        return id_of_size(ContentId, derive(atom(value)))
+    return id_of_size(ContentId, derive(canonical_encoding(value, digests, hasher=hasher)))
 
 
 def canonical_encoding(

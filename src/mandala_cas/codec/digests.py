@@ -12,7 +12,7 @@ from blake3 import blake3
 from mandala_cas.codec.file_contents import Contents
 from mandala_cas.envelope.hashing import new_hasher
 from mandala_cas.model.files import Dir, File
-from mandala_cas.model.ids import PayloadHash
+from mandala_cas.model.ids import PayloadHash, id_of_size
 from mandala_cas.objectstore.api import Buffer, Parts, Pieces
 from mandala_cas.objectstore.buffers import size_of
 
@@ -23,8 +23,6 @@ _LOOKED_AT_ONCE: Final = 4 << 20
 
 _SHORT: Final = 256
 
-# A digest has the size of an id: there is nothing to check.
-_of_size: Final = bytes.__new__
 
 _PAYLOAD = blake3(derive_key_context="mandala-cas v1 payload hash")
 
@@ -136,7 +134,7 @@ def payload_hash_of_digest(
     else:
         message = size.to_bytes(8, "little") + digest
     hasher = _begun(codec_name, codec_version, header).copy()
-    return _of_size(PayloadHash, hasher.update(message).digest())
+    return id_of_size(PayloadHash, hasher.update(message).digest())
 
 
 def _begun(codec_name: str, codec_version: int, header: bytes) -> blake3:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from mandala_cas.envelope.signatures import Signature
 from mandala_cas.errors import CorruptionError
 from mandala_cas.log.covered import CoveredSegment
+from mandala_cas.log.reading import fetch_segments
 from mandala_cas.log.run import Run
-from mandala_cas.log.segment import Segment, decode_segment
+from mandala_cas.log.segment import Segment
 from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import KeyId, WriterId
 from mandala_cas.objectstore.api import ObjectStore
@@ -24,9 +25,6 @@ from mandala_cas.objectstore.layout import parse_segment_name
 
 # What names a segment inside dots.
 Place = tuple[WriterId, int]
-
-# Bounds what is held in memory before it is decoded.
-_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +119,4 @@ def _fetch(view: LogView, objects: ObjectStore, wanted: Collection[Place]) -> It
         for name, parts in parsed.items()
         if parts is not None and (parts.writer, parts.seq) in wanted
     )
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        for name, data in zip(batch, objects.get_many(batch), strict=True):
-            if data is None:
-                continue
-            try:
-                yield decode_segment(name, data)
-            except CorruptionError:
-                # Its calls are known from elsewhere; of who made them nothing can be said.
-                continue
+    yield from fetch_segments(objects, view.listing, names)

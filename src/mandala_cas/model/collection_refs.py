@@ -57,11 +57,6 @@ class CollectionRef(Ref):
             self._elements = self._loader.load_elements(self)
         return self._elements
 
-    @property
-    def known_elements(self) -> Elements | None:
-        """The elements if they were given or asked for already; nothing is loaded."""
-        return self._elements
-
     def __len__(self) -> int:
         """Return how many elements there are."""
         return len(self.elements.refs)

@@ -29,7 +29,7 @@ _COLLECTION = blake3(derive_key_context="mandala-cas v1 collection content id")
 
 # Makes an id of what has the right size for certain, such as a digest: the check in `Id` is for
 # what comes from outside, and would take a tenth of the time of a hit.
-_of_size: Final = bytes.__new__
+id_of_size: Final = bytes.__new__
 
 
 class Id(bytes):
@@ -163,12 +163,12 @@ def collection_content_id(
 
 def constant_history_id(content_id: ContentId) -> HistoryId:
     """Return the history id of a value that was passed in from outside."""
-    return _of_size(HistoryId, _CONSTANT.copy().update(content_id).digest(16))
+    return id_of_size(HistoryId, _CONSTANT.copy().update(content_id).digest(16))
 
 
 def output_history_id(call_id: CallId, output_name: str) -> HistoryId:
     """Return the history id of one output of a call."""
-    return _of_size(HistoryId, _OUTPUT.copy().update(call_id + output_name.encode()).digest(16))
+    return id_of_size(HistoryId, _OUTPUT.copy().update(call_id + output_name.encode()).digest(16))
 
 
 def remade_history_id(call_id: CallId, output_name: str, content_id: ContentId) -> HistoryId:
@@ -198,7 +198,7 @@ def call_history_id(
 ) -> CallId:
     """Return the id that a call has by the histories of its inputs, in any order."""
     message = _call_message(op_name, op_version, inputs)
-    return _of_size(CallId, _CALL.copy().update(message).digest(16))
+    return id_of_size(CallId, _CALL.copy().update(message).digest(16))
 
 
 def call_content_id(
@@ -206,7 +206,7 @@ def call_content_id(
 ) -> CallContentId:
     """Return the id that a call has by the contents of its inputs, in any order."""
     message = _call_message(op_name, op_version, inputs)
-    return _of_size(CallContentId, _CALL_CONTENT.copy().update(message).digest(16))
+    return id_of_size(CallContentId, _CALL_CONTENT.copy().update(message).digest(16))
 
 
 def _call_message(op_name: str, op_version: str, inputs: Iterable[tuple[str, bytes]]) -> bytes:

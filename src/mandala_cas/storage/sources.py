@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mandala_cas.envelope.packing import unpack
 from mandala_cas.errors import MandalaError
-from mandala_cas.log.segment import SEGMENT_SIZE_MAX, decode_segment
+from mandala_cas.log.reading import fetch_segments
 from mandala_cas.log.view import LogView
 from mandala_cas.model.ids import SegmentId, SourceHash
 from mandala_cas.objectstore.api import ObjectStore
@@ -23,7 +23,6 @@ FIELD: Final = "sources"
 
 # What describes a process has to fit into the header of a segment, with all else that is there.
 _SIZE_MAX: Final = 192 << 10
-_BATCH: Final = 64
 
 
 class Sources:
@@ -96,26 +95,15 @@ class Sources:
             self._searched.add(name)
             if name in segments:
                 yield segments[name].header.session
-            elif view.listing.segments[name].size <= SEGMENT_SIZE_MAX:
+            else:
                 # Its rows were kept by an earlier process, which keeps nothing that is for people.
                 elsewhere.append(name)
-        for start in range(0, len(elsewhere), _BATCH):
-            yield from self._read(elsewhere[start : start + _BATCH])
-
-    def _read(self, names: list[str]) -> Iterator[Mapping[str, Any]]:
-        """Yield what segments say; what cannot be read says nothing."""
         try:
-            found = self._objects.get_many(names)
+            for segment in fetch_segments(self._objects, view.listing, elsewhere):
+                yield segment.header.session
         except MandalaError:
             # Only people miss it, and the next difference is no reason to ask again.
             return
-        for name, data in zip(names, found, strict=True):
-            try:
-                segment = None if data is None else decode_segment(name, data)
-            except MandalaError:
-                continue
-            if segment is not None:
-                yield segment.header.session
 
 
 def _sources_in(session: Mapping[str, Any]) -> Iterable[tuple[SourceHash, SourceText]]:

@@ -66,7 +66,7 @@ def test_a_list_is_asked_for_its_elements_once() -> None:
     loader = Loader(count=100_000)
     ref = ListRef(*ids(1), loader=loader)
 
-    assert ref.known_elements is None
+    assert loader.asked == 0
     assert len(ref) == 100_000
     assert ref[7] == AtomRef(*ids(17))
     assert ref[7] is ref[7]
