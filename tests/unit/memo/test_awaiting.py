@@ -485,23 +485,3 @@ def test_a_body_has_a_session_of_its_own(entered: FakeBook) -> None:
     assert seen[0].in_body
     assert seen[1] is seen[0]
     assert seen[2] is innermost(entered)
-
-
-def test_a_record_that_may_not_answer_is_no_record(entered: FakeBook) -> None:
-    """Of other code, say: the first that awaits it runs, and what it gives is the answer."""
-
-    @op(name="changing")
-    async def before(x: int) -> int:
-        return x
-
-    @op(name="changing", on_stale="recompute")
-    async def after(x: int) -> int:
-        return x + 100
-
-    async def main() -> list[Any]:
-        await before(1)
-        return [await after(1), await after(1)]
-
-    first, second = in_loop(main)
-
-    assert [entered.values[ref.content_id] for ref in (first, second)] == [101, 101]
